@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.app import create_app
 from agents_app.config import Settings, load
 from agents_app.connections import TYPES
 from agents_app.db import db
-from agents_app.models import Account, ConnectionTest, User
-from agents_app.operations import agents, passwords, test_results, tokens
+from agents_app.models import Account, Agent, ConnectionTest, User
+from agents_app.operations import agents, passwords, test_results, tokens, version_marks
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Result
 from agents_app.values.choices import Door, Role, Scope
@@ -98,6 +99,13 @@ def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:
     """Make an agent as this actor. Returns its id."""
     with app.app_context():
         return agents.create(actor, agent_values(**changes))[0]
+
+
+def marked_version(agent_id: UUID) -> str:
+    """The version of a stored agent, with its mark."""
+    row = sa.select(Agent.id, Agent.version, Agent.updated_at).where(Agent.id == agent_id)
+    with db.reading() as connection:
+        return version_marks.marked(*connection.execute(row).one())
 
 
 def make_last_test(app: Flask, actor: Actor, agent_id: UUID, **results: Result) -> None:

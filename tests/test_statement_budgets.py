@@ -15,7 +15,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Result
 from tests.api.conftest import Client
 from tests.api.test_statements import counted
-from tests.make import PASSWORD, agent_values, make_agent, make_last_test, make_token, make_user
+from tests.make import PASSWORD, agent_values, make_agent, make_last_test, make_token, make_user, marked_version
 from tests.web.conftest import Browser, fields_of
 
 # What is asked for, with the status of the answer and the budget. `{id}` is an agent with an owner, secrets and a test.
@@ -111,7 +111,9 @@ def test_a_check_of_many_agents_stays_within_its_budget(
     others: int, console: Flask, admin: Actor, agent_id: UUID
 ) -> None:
     api = Client(console, make_token(console, admin, "runtime"))
-    asked = {str(agent_id): '"1"', **{f"other-{number}": None for number in range(others)}}
+    with console.app_context():
+        mark = marked_version(agent_id)
+    asked = {str(agent_id): mark, **{f"other-{number}": None for number in range(others)}}
     api.post("/runtime/check", {"agents": asked})
 
     with counted(console) as statements:

@@ -31,9 +31,8 @@ def create(actor: Actor, values: Values) -> Response:
 def read(actor: Actor, agent_id: UUID) -> Response:
     """One agent."""
     agent = agent_reads.read(actor, agent_id)
-    if etags.is_known(tag := responses.etag_of(agent)):
-        return responses.not_modified(tag)
-    return responses.with_etag(agent)
+    tag = etags.of_agent(agent)
+    return responses.not_modified(tag) if etags.is_known(tag) else responses.with_etag(agent, tag)
 
 
 def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
@@ -74,11 +73,14 @@ def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
 def saved_response(
     actor: Actor, agent_id: UUID, values: Values, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """The agent after a change with these values, with warnings about it and about the note of the change."""
+    """The agent after a change with these values, with warnings about it and about the note of the change.
+
+    The ETag is that of the next GET, which has no warnings.
+    """
     agent = agent_reads.read(actor, agent_id)
     found = save_warnings.of_agent(agent) + save_warnings.of_note(values)
     warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in found]
-    return responses.with_etag({**agent, "warnings": warnings}, status, headers)
+    return responses.with_etag({**agent, "warnings": warnings}, etags.of_agent(agent), status, headers)
 
 
 def _made_response(actor: Actor, agent_id: UUID, values: Values, *, is_new: bool) -> Response:

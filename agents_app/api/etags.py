@@ -1,63 +1,131 @@
 """Writes ETags, and reads the ETags of If-Match and If-None-Match.
 
-A proxy that compresses can change an ETag: it marks it as weak (`W/"3"`) or appends the coding (`"3-gzip"`). The ETag
-still means the same version, so both changes are ignored.
+The ETag of the configuration for runtimes is `"<version>-<mark>"`: a version of another branch of the history, such as
+after the restore of a backup, has another mark. The ETag of an agent has a third part, which is a hash of the whole
+response: that also has what changes without a new version, such as the last test and the name of a person.
+
+If-None-Match compares whole ETags. If-Match compares version and mark, so that a test in between is no lost update.
+
+A proxy that compresses can change an ETag: it marks it as weak (`W/"3-…"`) or appends the coding (`"3-…-gzip"`). The
+ETag still means the same, so both changes are ignored.
 """
 
 import re
-from collections.abc import Collection, Container
-from datetime import datetime
+from collections.abc import Collection, Container, Mapping
+from typing import Any
 
+import orjson
 from flask import request
+
+from agents_app.errors import Malformed
+from agents_app.operations import version_marks
 
 # As Apache, Caddy and Jetty append it. Several proxies can each append one.
 CODING = re.compile(r"(?:--?|;)(?:x-)?(?:gzip|br|zstd|deflate|compress)$", re.IGNORECASE)
 CODINGS_MAX = 4
-TAG = re.compile(r'(?:W/)?"(?P<text>[^"]{0,100})"', re.IGNORECASE)
-VERSION = re.compile(r"(?P<version>[1-9][0-9]{0,9})(?:-[0-9a-f]{1,16})?")
-EVERY_VERSION = range(1, 10**10)
+# One ETag of a list. The text can contain commas.
+TAG = re.compile(r'[ \t]*(?:W/)?"(?P<text>[^"]*)"[ \t]*(?:,|$)', re.IGNORECASE)
+# A list may have empty members.
+BETWEEN = re.compile(r"[, \t]*")
+TEXT_MAX = 100
+# With a mark, or a bare version: 0.1.0 and 0.2.0 wrote `"3"`, and `"3-19ac5d3f8e1"` with the time of the last test.
+VERSION = re.compile(
+    r"(?P<marked>[1-9][0-9]{0,9}-[0-9a-f]{12})(?:-[0-9a-f]{12})?|(?P<bare>[1-9][0-9]{0,9})(?:-[0-9a-f]{1,11})?"
+)
+UNQUOTED = re.compile(r"[0-9a-f-]{1,40}")
+EXAMPLE = "12-0f3a9c41d27e"
 
 
-def etag(version: int, tested_at: datetime | None = None) -> str:
-    """The strong ETag of a version. A response with the last test has another ETag after each test."""
-    return f'"{version}"' if tested_at is None else f'"{version}-{int(tested_at.timestamp() * 1_000):x}"'
+class _Everything(Container[str]):
+    """Contains every text."""
+
+    def __contains__(self, _text: object) -> bool:
+        return True
 
 
-def expected_versions() -> Collection[int] | None:
-    """The versions in If-Match, one of which must be the current version. None if every version is accepted."""
-    sent = _header_values("If-Match")
-    return None if sent in ([], ["*"]) else _versions(sent)
+def of_agent(content: Mapping[str, Any]) -> str:
+    """The ETag of the response with an agent, as a GET returns it."""
+    whole = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return quoted(f"{_marked(content)}-{version_marks.digest(whole)}")
 
 
-def known_versions() -> Container[int]:
-    """The versions in If-None-Match, which the client has."""
-    sent = _header_values("If-None-Match")
-    return EVERY_VERSION if sent == ["*"] else _versions(sent)
+def of_runtime(content: Mapping[str, Any]) -> str:
+    """The ETag of the configuration for runtimes of an agent with this `id`, `version` and `updated_at`."""
+    return quoted(_marked(content))
 
 
-def versions_in(text: str) -> Collection[int]:
-    """The versions in the text of one or more ETags, such as in the body of a request. Quotes may be left out."""
-    tags = [tag.strip() for tag in text.split(",")]
-    return _versions([tag if '"' in tag else f'"{tag}"' for tag in tags])
+def quoted(text: str) -> str:
+    """The ETag with this text, such as a marked version."""
+    return f'"{text}"'
+
+
+def expected_versions() -> Collection[str] | None:
+    """The versions in If-Match, one of which must be the current version. None if every version is accepted.
+
+    Raises Malformed.
+    """
+    sent = _sent("If-Match")
+    return sent if sent is None else _versions(sent)
+
+
+def must_be_new() -> bool:
+    """Whether the request has `If-None-Match: *`, and so must change nothing that exists. Raises Malformed."""
+    return "If-None-Match" in request.headers and _sent("If-None-Match") is None
+
+
+def known_versions() -> Container[str]:
+    """The texts of the ETags in If-None-Match, such as marked versions, which the client has. Raises Malformed."""
+    if "If-None-Match" not in request.headers:
+        return ()
+    sent = _sent("If-None-Match")
+    return _Everything() if sent is None else sent
+
+
+def versions_in(text: str) -> Collection[str]:
+    """The marked versions in the text of ETags, such as in the body of a request. Quotes may be left out."""
+    tags = (tag.strip() for tag in text.split(","))
+    return _versions({_without_codings(re.sub(r'^(?:W/)?"?|"$', "", tag, flags=re.IGNORECASE)) for tag in tags})
 
 
 def is_known(tag: str) -> bool:
-    """Whether If-None-Match contains this ETag, whose quotes may be left out, so that the client has the response."""
-    sent = _header_values("If-None-Match")
-    return sent == ["*"] or tag.strip('"') in _tag_texts(sent)
+    """Whether If-None-Match contains this ETag, so that the client has the response. Raises Malformed."""
+    return tag.strip('"') in known_versions()
 
 
-def _header_values(header: str) -> list[str]:
+def _marked(content: Mapping[str, Any]) -> str:
+    return version_marks.marked(content["id"], content["version"], content["updated_at"])
+
+
+def _sent(header: str) -> set[str] | None:
+    """The texts of the ETags in a header. None if it is missing or `*`. Raises Malformed."""
     # Werkzeug's parser accepts more spellings, and returns None for an empty ETag.
-    return [tag.strip() for value in request.headers.getlist(header) for tag in value.split(",")]
+    sent = ",".join(request.headers.getlist(header)).strip(" \t")
+    if sent == "*" or header not in request.headers:
+        return None
+    found, place = set(), _next(sent, 0)
+    while place < len(sent):
+        tag = TAG.match(sent, place)
+        if tag is None:
+            raise Malformed(_right_spelling(header, sent[place:]), code="bad_etag")
+        found.add(_without_codings(tag["text"]) if len(tag["text"]) <= TEXT_MAX else "")
+        place = _next(sent, tag.end())
+    if not found:
+        raise Malformed(_right_spelling(header, ""), code="bad_etag")
+    return found
 
 
-def _versions(sent: list[str]) -> Collection[int]:
-    return {int(found["version"]) for text in _tag_texts(sent) if (found := VERSION.fullmatch(text))}
+def _next(sent: str, place: int) -> int:
+    between = BETWEEN.match(sent, place)
+    return between.end() if between else place
 
 
-def _tag_texts(sent: list[str]) -> set[str]:
-    return {_without_codings(found["text"]) for tag in sent if (found := TAG.fullmatch(tag))}
+def _right_spelling(header: str, sent: str) -> str:
+    example = sent if UNQUOTED.fullmatch(sent) else EXAMPLE
+    return f'An ETag has quotes around it. Send it as you received it: {header}: "{example}"'
+
+
+def _versions(texts: Collection[str]) -> Collection[str]:
+    return {found["marked"] or found["bare"] for text in texts if (found := VERSION.fullmatch(text))}
 
 
 def _without_codings(text: str) -> str:

@@ -29,8 +29,9 @@ Bodies are JSON in UTF-8, at most 1 MB (files of agents 16 MB). \
 Errors are problem+json (RFC 9457) and name every invalid field. \
 Secrets are never returned, except by `/agents/{agent_id}/runtime`."""
 HEADER_DESCRIPTIONS = {
-    "If-Match": "The ETag of the version that you have. Returns 412 if the agent is at another version.",
-    "If-None-Match": "The ETag of the version that you have. Returns 304 if it is the current version.",
+    "If-Match": "The ETag that you have, in its quotes. Returns 412 if the agent has another version. A test in "
+    + "between does not matter. The ETag of the configuration for runtimes is accepted too.",
+    "If-None-Match": "The ETag that you have, in its quotes. Returns 304 if it is the current one.",
     "Idempotency-Key": "1 to 255 printable ASCII characters. Use a new key for each agent.",
 }
 REPLAYED_HEADER = {
@@ -81,7 +82,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "note": "The team was renamed.",
         },
     },
-    "RuntimeCheck": {"two agents": {"agents": {EXAMPLE_AGENT["external_id"]: '"12"', "crm-reports-18": None}}},
+    "RuntimeCheck": {
+        "two agents": {"agents": {EXAMPLE_AGENT["external_id"]: '"12-0f3a9c41d27e"', "crm-reports-18": None}}
+    },
     "AgentFile": {"file": file_schemas.EXAMPLE},
     "AgentDisable": {"reason": {"reason": "The warehouse moves this weekend."}},
     "ChangeNote": {"note": {"note": "The warehouse has moved."}},
@@ -190,8 +193,11 @@ def _error_statuses(endpoint: Endpoint) -> list[int]:
     takes_body = (400, 413, 415, 422) if endpoint.body else (400, 413) if endpoint.method == "POST" else ()
     needs_id = (404,) if "{agent_id}" in endpoint.path else ()
     may_be_stale = (412,) if "If-Match" in endpoint.headers else ()
+    has_tag = (400,) if {"If-Match", "If-None-Match"} & set(endpoint.headers) else ()
     may_be_forbidden = (403,) if endpoint.permission else ()
-    return sorted({401, 422, 429, 503, *endpoint.errors, *takes_body, *needs_id, *may_be_stale, *may_be_forbidden})
+    return sorted(
+        {401, 422, 429, 503, *endpoint.errors, *takes_body, *needs_id, *may_be_stale, *has_tag, *may_be_forbidden}
+    )
 
 
 def _error(status: int | None) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from typing import Any
 import orjson
 from flask import Response
 
-from agents_app.api.etags import etag
-
 # On a 200: an earlier request with the same Idempotency-Key was carried out, and this one stored nothing.
 REPLAYED = {"Idempotency-Replayed": "true"}
 
@@ -16,15 +14,9 @@ def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = No
     return Response(orjson.dumps(content), status, headers, mimetype="application/json")
 
 
-def with_etag(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A response with a record that has a version, and its ETag."""
-    return as_json(content, status, {"ETag": etag_of(content), **(headers or {})})
-
-
-def etag_of(content: dict[str, Any]) -> str:
-    """The ETag of a record that has a version, and perhaps a last test."""
-    last_test = content.get("last_test")
-    return etag(content["version"], last_test["tested_at"] if last_test else None)
+def with_etag(content: Any, tag: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A response with a record and its ETag (see `etags.py`)."""
+    return as_json(content, status, {"ETag": tag, **(headers or {})})
 
 
 def not_modified(tag: str) -> Response:

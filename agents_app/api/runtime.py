@@ -17,15 +17,21 @@ from agents_app.values.fields import parse
 def fetch(actor: Actor, agent_id: UUID) -> Response:
     """The configuration of the agent, with its secrets."""
     found = runtime.fetch(actor, agent_id, etags.known_versions(), is_head=request.method == "HEAD")
-    return responses.not_modified(etags.etag(found)) if isinstance(found, int) else responses.with_etag(found)
+    if isinstance(found, str):
+        return responses.not_modified(etags.quoted(found))
+    return responses.with_etag(found, etags.of_runtime(found))
 
 
 def check(actor: Actor, values: Mapping[str, Any]) -> Response:
     """Which of the agents have changed."""
     tags = parse(CheckValues, values).agents
     found = runtime.check(actor, {key: etags.versions_in(tag or "") for key, tag in tags.items()})
-    agents = {key: {**one, "etag": one["version"] and etags.etag(one["version"])} for key, one in found.items()}
+    agents = {key: _with_tag(**one) for key, one in found.items()}
     return responses.as_json({"agents": agents, "check_again_after_s": runtime.CHECK_AGAIN_AFTER_S})
+
+
+def _with_tag(*, marked: str | None, **found: Any) -> dict[str, Any]:
+    return {**found, "etag": marked and etags.quoted(marked)}
 
 
 def who_runs(actor: Actor, agent_id: UUID) -> Response:

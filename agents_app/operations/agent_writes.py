@@ -14,14 +14,21 @@ from agents_app.db import now
 from agents_app.errors import NotFound, Stale
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import agent_states as states
-from agents_app.operations import attention_columns, deleted_tests, event_records, external_ids, test_results
+from agents_app.operations import (
+    attention_columns,
+    deleted_tests,
+    event_records,
+    external_ids,
+    test_results,
+    version_marks,
+)
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.values.text import sort_key
 
-# The version that a caller has seen, or any of several.
-Versions = int | Collection[int]
+# The number of the version that a caller has seen, or any of several with their marks (see `version_marks.py`).
+Versions = int | Collection[str]
 
 NO_AGENT = "There is no agent with this id."
 
@@ -62,9 +69,12 @@ def find_all(session: Session, actor: Actor, agent_ids: Iterable[UUID]) -> list[
 
 def check_version(agent: Agent, version: Versions | None) -> None:
     """Raise Stale if a version is given and the agent has another one."""
-    wanted = {version} if isinstance(version, int) else version
-    if wanted is not None and agent.version not in wanted:
-        raise Stale(_why_stale(agent.version, wanted))
+    if version is None or version == agent.version:
+        return
+    current = version_marks.marked(agent.id, agent.version, agent.updated_at)
+    wanted = {str(version)} if isinstance(version, int) else version
+    if current not in wanted:
+        raise Stale(version_marks.why_stale(current, wanted))
 
 
 def write(session: Session, actor: Actor, *changes: Change) -> None:
@@ -146,17 +156,3 @@ def _changes(old: State | None, state: State) -> dict[str, Any]:
 def _lock(session: Session, actor: Actor, agent_ids: list[UUID]) -> list[Agent]:
     agents = sa.select(Agent).where(Agent.id.in_(agent_ids), Agent.account_id == actor.account_id)
     return list(session.scalars(agents.order_by(Agent.id).with_for_update()))
-
-
-def _why_stale(current: int, wanted: Collection[int]) -> str:
-    if not wanted:
-        return f'This ETag is not from this console. Send the ETag of the agent, such as "{current}".'
-    if min(wanted) > current:
-        return (
-            f"The agent is at version {current}, and the requested version does not exist. "
-            + "The database may have been restored from a backup. Read the agent again."
-        )
-    return (
-        f"The agent has changed since it was read. It is now at version {current}. "
-        + "Read it again, then repeat the change."
-    )

@@ -14,7 +14,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Forbidden, NotFound
 from agents_app.models import Agent, RuntimeRead
-from agents_app.operations import agent_secrets, runtime_reads
+from agents_app.operations import agent_secrets, runtime_reads, version_marks
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS
@@ -40,7 +40,15 @@ ONE = (
     .where(Agent.id == sa.bindparam("id"), OF_ACCOUNT)
 )
 CHECKED = (
-    sa.select(Agent.id, Agent.external_id, Agent.version, Agent.status, Agent.status_reason, *runtime_reads.COLUMNS)
+    sa.select(
+        Agent.id,
+        Agent.external_id,
+        Agent.version,
+        Agent.updated_at,
+        Agent.status,
+        Agent.status_reason,
+        *runtime_reads.COLUMNS,
+    )
     .outerjoin(RuntimeRead, runtime_reads.OF_TOKEN)
     .where(
         OF_ACCOUNT,
@@ -52,11 +60,11 @@ CHECKED = (
 )
 # How often a runtime should ask, in seconds. What it asks is stored as often.
 CHECK_AGAIN_AFTER_S = int(runtime_reads.STORE_EVERY.total_seconds())
-NOT_FOUND = {"state": "not_found", "id": None, "version": None, "reason": None}
+NOT_FOUND = {"state": "not_found", "id": None, "version": None, "marked": None, "reason": None}
 
 
-def fetch(actor: Actor, agent_id: UUID, known: Container[int] = (), *, is_head: bool = False) -> dict[str, Any] | int:
-    """The working configuration of an active agent, with its secrets; only its version if that is in `known`.
+def fetch(actor: Actor, agent_id: UUID, known: Container[str] = (), *, is_head: bool = False) -> dict[str, Any] | str:
+    """The working configuration of an active agent, with its secrets; only its marked version if that is in `known`.
 
     The first fetch of a version by a token is recorded before it returns. Other fetches are counted (see
     `runtime_reads.py`). A HEAD request gets no secret, so it is no fetch. Raises Forbidden (also `agent_disabled`),
@@ -70,15 +78,15 @@ def fetch(actor: Actor, agent_id: UUID, known: Container[int] = (), *, is_head: 
         raise NotFound(NO_AGENT)
     if row.status != AgentStatus.ACTIVE:
         raise Forbidden(f"The agent is disabled: {row.status_reason or 'no reason given.'}", code="agent_disabled")
-    is_known = row.version in known
-    answer = int(row.version) if is_known else _working_configuration(actor, row)
+    is_known = (version := _marked(row)) in known
+    answer = version if is_known else _working_configuration(actor, row)
     if not is_head:
         (runtime_reads.store_sign_of_life if is_known else runtime_reads.store_fetch)(actor, row, now())
     return answer
 
 
-def check(actor: Actor, known: Mapping[str, Collection[int]]) -> dict[str, dict[str, Any]]:
-    """For each agent, by its id or else its external id, whether it is at one of the versions that the runtime has.
+def check(actor: Actor, known: Mapping[str, Collection[str]]) -> dict[str, dict[str, Any]]:
+    """For each agent, by its id or else its external id, whether the runtime has its version, marked, in `known`.
 
     The states are `unchanged`, `changed`, `disabled` with the reason, and `not_found`, also where the token cannot
     fetch the agent. One statement reads all. That the token checked is stored once a minute. Raises Forbidden.
@@ -102,14 +110,18 @@ def _may_fetch(actor: Actor, agent_id: UUID) -> bool:
     return not actor.agent_ids or agent_id in actor.agent_ids
 
 
-def _checked(row: Row[*tuple[Any, ...]], known: Collection[int]) -> dict[str, Any]:
+def _marked(row: Row[*tuple[Any, ...]]) -> str:
+    return version_marks.marked(row.id, row.version, row.updated_at)
+
+
+def _checked(row: Row[*tuple[Any, ...]], known: Collection[str]) -> dict[str, Any]:
+    found = {"id": row.id, "version": row.version, "marked": _marked(row), "reason": None}
     if row.status != AgentStatus.ACTIVE:
-        return {"state": "disabled", "id": row.id, "version": row.version, "reason": row.status_reason}
-    state = "unchanged" if row.version in known else "changed"
-    return {"state": state, "id": row.id, "version": row.version, "reason": None}
+        return found | {"state": "disabled", "reason": row.status_reason}
+    return found | {"state": "unchanged" if found["marked"] in known else "changed"}
 
 
-def _store_checks(actor: Actor, asked: Sequence[tuple[Row[*tuple[Any, ...]], Collection[int]]]) -> None:
+def _store_checks(actor: Actor, asked: Sequence[tuple[Row[*tuple[Any, ...]], Collection[str]]]) -> None:
     """Store the checks of active agents whose last sign of life is older than a minute.
 
     A runtime that never fetched an agent, and does not have its version, does not run it.
@@ -117,7 +129,7 @@ def _store_checks(actor: Actor, asked: Sequence[tuple[Row[*tuple[Any, ...]], Col
     moment = now()
     due: dict[UUID, int] = {}
     for row, known in asked:
-        version = row.version if row.version in known else row.known_version
+        version = row.version if _marked(row) in known else row.known_version
         is_fresh = row.seen_at is not None and moment - row.seen_at < runtime_reads.STORE_EVERY
         if row.status == AgentStatus.ACTIVE and version is not None and not is_fresh:
             due[row.id] = max(version, due.get(row.id, 0))

@@ -10,7 +10,7 @@ from agents_app.values.fields import Rule, Schema, field, refusal, refusal_of_me
 from agents_app.values.text import clean_text, require_text
 from agents_app.wording import number_text
 
-AN_OBJECT = 'Write this as an object with an ETag for each agent, such as {"crm-reports-17": "\\"12\\""}.'
+AN_OBJECT = 'Write this as an object with an ETag for each agent, such as {"crm-reports-17": null}.'
 
 
 def known_tags() -> Rule:

@@ -64,9 +64,9 @@ def test_the_etag_changes_with_a_test_and_if_match_compares_the_version(
 
     after = api.get(f"/agents/{agent_id}", headers={"If-None-Match": before})
 
-    assert (before, after.status_code) == ('"1"', 200)
+    assert (before[:3], after.status_code) == ('"1-', 200)
     tag = after.headers["ETag"]
-    assert tag.startswith('"1-')
+    assert tag[:15] == before[:15]
     assert api.get(f"/agents/{agent_id}", headers={"If-None-Match": tag}).status_code == 304
     assert api.patch(f"/agents/{agent_id}", {"name": "Other"}, headers={"If-Match": tag}).status_code == 200
     assert api.patch(f"/agents/{agent_id}", {"name": "Third"}, headers={"If-Match": tag}).status_code == 412

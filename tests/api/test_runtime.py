@@ -54,25 +54,27 @@ def test_a_runtime_gets_what_was_typed(
     assert configuration["connection_config"].items() >= values["connection_config"].items()
     unset = set(TYPES[ConnectionType(kind)].secret_names()) - {member}
     assert [configuration["connection_config"][name] for name in unset] == [None] * len(unset)
-    assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == ('"1"', "no-store")
+    assert (answer.headers["ETag"][:3], answer.headers["Cache-Control"]) == ('"1-', "no-store")
     assert _fetches(console, agent_id) == 1
 
 
-@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', '"1-gzip"', '"9", W/"1;br"', "*"])
-def test_a_runtime_that_has_the_version_gets_no_secret(runtime: Client, console: Flask, admin: Actor, tag: str) -> None:
+def test_a_runtime_that_has_the_version_gets_no_secret(runtime: Client, console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin, api_key="sk-1234")
+    tag = runtime("HEAD", f"/agents/{agent_id}/runtime").headers["ETag"]
 
-    answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": tag})
+    for sent in (tag, f"W/{tag}", f'{tag[:-1]}-gzip"', f'"9", W/{tag[:-1]};br"', "*"):
+        answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": sent})
+        assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", tag), sent
 
-    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", '"1"')
     assert _fetches(console, agent_id) == 0
 
 
 def test_a_changed_agent_is_fetched_again(runtime: Client, console: Flask, admin: Actor) -> None:
     agent_id = make_agent(console, admin)
+    tag = runtime("HEAD", f"/agents/{agent_id}/runtime").headers["ETag"]
     with console.app_context():
         agents.update(admin, agent_id, {"api_key": "sk-new"})
 
-    answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": '"1"'})
-
-    assert (answer.status_code, answer.json["api_key"], answer.headers["ETag"]) == (200, "sk-new", '"2"')
+    for known in (tag, '"1"', '"2"'):
+        answer = runtime.get(f"/agents/{agent_id}/runtime", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.json["api_key"], answer.headers["ETag"][:3]) == (200, "sk-new", '"2-')

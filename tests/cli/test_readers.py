@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from agents_app.operations import agents, runtime
 from tests.cli.conftest import Terminal
-from tests.make import DATABASE, make_agent, make_user, runtime_actor
+from tests.make import DATABASE, make_agent, make_user, marked_version, runtime_actor
 
 CONFIG = {"connection_config": {name: value for name, value in DATABASE.items() if name != "password"}}
 
@@ -41,7 +41,7 @@ def test_a_runtime_that_only_asked_has_fetched_no_version(terminal: Terminal) ->
     admin = make_user(terminal.app, account_id=terminal.account_id)
     agent_id = make_agent(terminal.app, admin)
     with terminal.app.app_context():
-        runtime.check(runtime_actor(admin), {str(agent_id): [1]})
+        runtime.check(runtime_actor(admin), {str(agent_id): [marked_version(agent_id)]})
 
     row = terminal("agents", "readers", agent_id).stdout.splitlines()[1].split()
 

@@ -19,10 +19,8 @@ from agents_app.operations import agent_reads, agents, attention, readers, runti
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing
 from tests.conftest import OpenConsole
-from tests.make import make_agent, make_user, runtime_actor
+from tests.make import make_agent, make_user, marked_version, runtime_actor
 from tests.operations.test_attention import WHOLE, listed
-
-KNOWN = range(1, 100)
 
 
 def runtime_of(console: Flask, admin: Actor, agent_ids: tuple[UUID, ...] = ()) -> Actor:
@@ -59,10 +57,10 @@ def test_only_the_first_fetch_of_a_version_is_an_event_and_others_are_counted_on
     with console.app_context():
         for _ in range(3):
             runtime.fetch(actor, agent_id)
-        runtime.fetch(actor, agent_id, KNOWN)
+        runtime.fetch(actor, agent_id, [marked_version(agent_id)])
         within_a_minute = only(admin, agent_id)
         age(minutes=2)
-        runtime.fetch(actor, agent_id, KNOWN)
+        runtime.fetch(actor, agent_id, [marked_version(agent_id)])
         later = only(admin, agent_id)
         agents.update(admin, agent_id, {"description": "Other"})
         behind = only(admin, agent_id)
@@ -78,9 +76,9 @@ def test_only_the_first_fetch_of_a_version_is_an_event_and_others_are_counted_on
 def test_secrets_that_are_sent_first_after_a_304_or_a_check_are_an_event(console: Flask, admin: Actor) -> None:
     agent_id, actor = make_agent(console, admin), runtime_of(console, admin)
     with console.app_context():
-        runtime.check(actor, {str(agent_id): [1]})
+        runtime.check(actor, {str(agent_id): [marked_version(agent_id)]})
         checked = only(admin, agent_id)
-        runtime.fetch(actor, agent_id, KNOWN)
+        runtime.fetch(actor, agent_id, [marked_version(agent_id)])
         confirmed = only(admin, agent_id)
         before = events(agent_id)
         runtime.fetch(actor, agent_id)
@@ -95,7 +93,7 @@ def test_a_304_to_a_token_that_was_never_sent_the_secrets_does_not_count_as_send
 ) -> None:
     agent_id, actor = make_agent(console, admin), runtime_of(console, admin)
     with console.app_context():
-        runtime.fetch(actor, agent_id, KNOWN)
+        runtime.fetch(actor, agent_id, [marked_version(agent_id)])
         before = events(agent_id)
         runtime.fetch(actor, agent_id)
 
@@ -113,7 +111,7 @@ def test_what_is_refused_is_no_fetch(console: Flask, admin: Actor, refusal: str)
             agents.disable(admin, agent_id, {"reason": "Moving."})
         with pytest.raises(Exception, match="disabled" if refusal == "disabled" else "no agent"):
             runtime.fetch(actor, asked)
-        runtime.check(actor, {str(asked): [1]})
+        runtime.check(actor, {str(asked): [marked_version(agent_id)]})
 
         assert readers.who_runs(other if refusal == "foreign" else admin, agent_id) == []
 
@@ -138,7 +136,7 @@ def test_fetches_at_once_are_one_event_and_all_are_counted(console: Flask, admin
     agent_id, actor = make_agent(console, admin), runtime_of(console, admin)
 
     answers = at_once(console, lambda: runtime.fetch(actor, agent_id))
-    checks = at_once(console, lambda: runtime.check(actor, {str(agent_id): [1]}))
+    checks = at_once(console, lambda: runtime.check(actor, {str(agent_id): [marked_version(agent_id)]}))
 
     assert [one for one in (*answers, *checks) if isinstance(one, Exception)] == []
     with console.app_context():
@@ -186,14 +184,14 @@ def test_a_database_that_cannot_write_refuses_only_the_first_fetch_of_a_version(
             runtime.fetch(actor, agent_id)
             age(minutes=2)
             sa.event.listen(db.engine, "before_cursor_execute", refuse)
-            answers = [runtime.fetch(actor, agent_id), runtime.fetch(actor, agent_id, KNOWN)]
-            checked = runtime.check(actor, {str(agent_id): [1]})
+            answers = [runtime.fetch(actor, agent_id), runtime.fetch(actor, agent_id, [marked_version(agent_id)])]
+            checked = runtime.check(actor, {str(agent_id): [marked_version(agent_id)]})
         finally:
             sa.event.remove(db.engine, "before_cursor_execute", refuse)
         runtime.fetch(actor, agent_id)
 
         assert isinstance(answers[0], dict)
-        assert answers[1] == 1
+        assert answers[1] == marked_version(agent_id)
         assert checked[str(agent_id)]["state"] == "unchanged"
         assert (only(admin, agent_id)["fetches_at_least"], events(agent_id)) == (4, [1])
 
@@ -248,7 +246,7 @@ def test_an_active_agent_that_no_runtime_fetched_for_30_days_needs_attention(con
         assert reason["detail"] == f"No runtime has asked for it since {day}. The last one used the token “ci”."
         assert listed(admin) == [agent_id]
         assert attention.of_agent(admin, never) == []
-        runtime.check(second, {str(agent_id): [1]})
+        runtime.check(second, {str(agent_id): [marked_version(agent_id)]})
         assert (attention.of_agent(admin, agent_id), listed(admin)) == ([], [])
         age(days=30)
         agents.disable(admin, agent_id, {"reason": "Not in use."})
@@ -273,12 +271,14 @@ def test_a_check_says_what_is_so_by_id_first_and_then_by_external_id(console: Fl
     actor = runtime_of(console, admin)
     with console.app_context():
         agents.disable(admin, disabled, {"reason": "Moving."})
-        asked = {str(agent_id): [1], " crm/17 ": [7], lonely: [], str(disabled): [1], str(foreign): [1], "none": [1]}
+        marks = {one: marked_version(one) for one in (agent_id, named, by_uuid, disabled)}
+        has = [marks[agent_id]]
+        asked = {str(agent_id): has, " crm/17 ": has, lonely: [], str(disabled): has, str(foreign): has, "none": has}
         found = runtime.check(actor, asked)
-        limited = runtime.check(replace(actor, agent_ids=frozenset({named})), {key: [1] for key in asked})
+        limited = runtime.check(replace(actor, agent_ids=frozenset({named})), dict.fromkeys(asked, has))
 
     def item(state: str, one: UUID, version: int, reason: str | None = None) -> dict[str, Any]:
-        return {"state": state, "id": one, "version": version, "reason": reason}
+        return {"state": state, "id": one, "version": version, "marked": marks[one], "reason": reason}
 
     assert found[str(agent_id)] == item("unchanged", agent_id, 1) != spelled
     assert found[" crm/17 "] == item("changed", named, 1)

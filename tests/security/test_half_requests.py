@@ -228,7 +228,7 @@ def test_a_header_with_an_underscore_does_not_replace_the_one_with_a_dash(tenant
     path = f"/api/v1/agents/{make_agent(tenant.app, tenant.admin)}"
     headers = (f"Authorization: Bearer {tenant.token}", "Connection: close")
 
-    answers = [server.ask(head("GET", path, *headers, f'{name}: "1"')) for name in ("If-None-Match", "If_None_Match")]
+    answers = [server.ask(head("GET", path, *headers, f"{name}: *")) for name in ("If-None-Match", "If_None_Match")]
 
     assert [status_of(answer) for answer in answers] == [304, 200]
 
