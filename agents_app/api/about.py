@@ -19,6 +19,7 @@ def me(actor: Actor) -> Response:
             "account": {"id": actor.account_id, "name": actor.account_name},
             "scopes": sorted(actor.scopes),
             "role": actor.role,
+            "all_agents": not actor.agent_ids,
             "agent_ids": sorted(actor.agent_ids),
         }
     )

@@ -16,7 +16,7 @@ from agents_app.schemas import listing as queries
 Values = Mapping[str, Any]
 
 
-def listing(actor: Actor, query: queries.AgentQuery) -> Response:
+def listing(actor: Actor, query: queries.PagedQuery) -> Response:
     """A page of the agents that match."""
     page = agent_reads.listing(actor, query)
     return responses.as_json({"items": page.items, "next_cursor": page.next_cursor})
@@ -104,9 +104,9 @@ ENDPOINTS = (
         view=listing,
         summary="List agents",
         permission="agents.read",
-        description="Returns one page. For the next page, send `next_cursor` as `cursor`, with the same `sort`. An "
-        + "empty filter is refused.",
-        query=queries.AgentQuery,
+        description="Returns one page. For the next page, send `next_cursor` as `cursor`, with the same `sort` and "
+        + "filters. Without `sort`, the agent that was created first comes first. An empty filter is refused.",
+        query=queries.PagedQuery,
         excluded=frozenset({"before"}),
         responses={200: "AgentPage"},
         errors=(400,),

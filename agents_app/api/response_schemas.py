@@ -182,8 +182,9 @@ class Me(ResponseSchema):
     role: Role | None = Field(
         description="The current role of the token's owner. Null if that person was deleted or deactivated."
     )
+    all_agents: bool = Field(description="Whether the scope `runtime` of the token is not limited to some agents.")
     agent_ids: list[UUID] = Field(
-        description="The agents that the scope `runtime` is limited to. Empty means all agents."
+        description="The agents that the scope `runtime` is limited to. Empty if `all_agents` is true."
     )
 
 

@@ -91,7 +91,7 @@ def _place(query: AgentQuery) -> "sa.Tuple | None":
     if not cursor or (query.is_backwards and cursor == END):
         return None
     columns = (_column(query), Agent.id)
-    values = zip(read_cursor(cursor, query.sort), columns, strict=True)
+    values = zip(read_cursor(cursor, query.sort, query.cursor_filters), columns, strict=True)
     return sa.tuple_(*(sa.literal(value, column.type) for value, column in values))
 
 

@@ -177,4 +177,5 @@ def _rows_before(query: AgentQuery, counts: Counts, shown: int) -> int | None:
 
 
 def _cursor(query: AgentQuery, row: AnyRow) -> str:
-    return make_cursor(query.sort, row.name_key if query.column == "name" else row._mapping[query.column], row.id)
+    value = row.name_key if query.column == "name" else row._mapping[query.column]
+    return make_cursor(query.sort, value, row.id, query.cursor_filters)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,6 +23,10 @@ LIMIT_MAX = 200
 CURSOR_MAX = 4_000
 # The value of `before` for the last page.
 END = "end"
+# The fields of a query that are no filters.
+PLACE = frozenset({"sort", "limit", "cursor", "before"})
+NO_FILTERS = ""
+START_AGAIN = "Start again without a cursor."
 
 
 class Sort(StrEnum):
@@ -105,6 +110,11 @@ class AgentQuery(Schema):
         return self.before is not None and self.cursor is None
 
     @property
+    def cursor_filters(self) -> str:
+        """A hash of the filters that the cursors of this list need again. Pages write the filters into each link."""
+        return NO_FILTERS
+
+    @property
     def column(self) -> str:
         """The field that the list is sorted by, without the direction."""
         return self.sort.removeprefix("-")
@@ -113,6 +123,23 @@ class AgentQuery(Schema):
     def descending(self) -> bool:
         """Whether the greatest value comes first."""
         return self.sort.startswith("-")
+
+
+class PagedQuery(AgentQuery):
+    """A query of a list that a program reads page by page: changes of others do not move its agents."""
+
+    sort: Annotated[Sort, choice(Sort)] = field(
+        "Sort",
+        "With `created_at`, no agent is missing and none is repeated while others change agents.",
+        default=Sort.CREATED_UP,
+        may_be_empty=True,
+    )
+
+    @property
+    def cursor_filters(self) -> str:
+        """A hash of the filters that the cursors of this list need again."""
+        filters = self.model_dump(mode="json", exclude=set(PLACE), exclude_defaults=True)
+        return sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:8]
 
 
 class ExportQuery(AgentQuery):
@@ -141,23 +168,33 @@ def parse(values: Mapping[str, Any]) -> AgentQuery:
     return fields.parse(AgentQuery, values)
 
 
-def make_cursor(sort: Sort, value: datetime | str, row_id: UUID) -> str:
-    """The cursor of the page after this row: base64url of JSON `[sort, value, id]`."""
+def make_cursor(sort: Sort, value: datetime | str, row_id: UUID, filters: str = NO_FILTERS) -> str:
+    """The cursor of the page after this row: base64url of JSON `[sort, value, id]`, with the hash of filters if any."""
     text = value.isoformat() if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(json.dumps([sort, text, str(row_id)]).encode()).decode().rstrip("=")
+    parts = [sort, text, str(row_id), *([filters] if filters else [])]
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, sort: Sort) -> tuple[datetime | str, UUID]:
-    """The value and id of a cursor. Raises Malformed if it is not valid or belongs to another sort order."""
+def read_cursor(cursor: str, sort: Sort, filters: str = NO_FILTERS) -> tuple[datetime | str, UUID]:
+    """The value and id of a cursor. Raises Malformed if it is not valid, or of another sort order or other filters.
+
+    A cursor of an earlier release has no hash of its filters.
+    """
     try:
-        made_with, value, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (isinstance(value, str) and isinstance(row_id, str) and is_uuid(row_id)):
+        made_with, value, row_id, *rest = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not (isinstance(value, str) and isinstance(row_id, str) and is_uuid(row_id)) or len(rest) > bool(filters):
             raise ValueError
-        place = _require_storable(value) if sort in (Sort.NAME_UP, Sort.NAME_DOWN) else _parse_moment(value)
+        order = Sort(made_with)
+        place = _require_storable(value) if order in (Sort.NAME_UP, Sort.NAME_DOWN) else _parse_moment(value)
     except (ValueError, TypeError, binascii.Error, RecursionError, OverflowError):
-        raise Malformed("The cursor is not valid. Start again without a cursor.", code="bad_cursor") from None
-    if made_with != sort:
-        raise Malformed("The cursor belongs to another sort order. Start again without a cursor.", code="bad_cursor")
+        raise Malformed(f"The cursor is not valid. {START_AGAIN}", code="bad_cursor") from None
+    if order != sort:
+        ways = f"Send sort={order} with this cursor, or start again without a cursor."
+        sentence = f"The cursor belongs to the sort order {order}, and this request has {sort}. {ways}"
+        raise Malformed(sentence, code="bad_cursor")
+    if rest and rest != [filters]:
+        ways = "Send the same filters on every page, or start again without a cursor."
+        raise Malformed(f"The cursor belongs to a list with other filters. {ways}", code="bad_cursor")
     return place, UUID(row_id)
 
 

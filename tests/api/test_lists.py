@@ -1,5 +1,8 @@
 """The list of agents through the JSON API: queries, errors and pages."""
 
+import base64
+import json
+
 import pytest
 from flask import Flask
 
@@ -49,14 +52,56 @@ def test_a_damaged_cursor_is_refused(api: Client, cursor: str) -> None:
     assert api.get(f"/agents?cursor={cursor}").status_code in (400, 422)
 
 
-def test_a_cursor_belongs_to_its_sort(api: Client) -> None:
+def test_a_cursor_belongs_to_its_order_and_to_its_filters(api: Client) -> None:
     for name in ("a", "b"):
         api.post("/agents", agent_values(name=name))
-    cursor = api.get("/agents?limit=1&sort=name").json["next_cursor"]
+    by_name = api.get("/agents?limit=1&sort=name").json["next_cursor"]
+    active = api.get("/agents?limit=1&status=active").json["next_cursor"]
+    # As an earlier release made it: its default order, and no filters.
+    old = _cursor("-updated_at", "2026-01-01T00:00:00+00:00")
 
-    answer = api.get(f"/agents?limit=1&sort=-name&cursor={cursor}")
+    refusals = {
+        f"sort=-name&cursor={by_name}": "The cursor belongs to the sort order name, and this request has -name. "
+        + "Send sort=name with this cursor, or start again without a cursor.",
+        f"cursor={old}": "The cursor belongs to the sort order -updated_at, and this request has created_at. "
+        + "Send sort=-updated_at with this cursor, or start again without a cursor.",
+        **dict.fromkeys(
+            (f"cursor={active}", f"cursor={active}&status=disabled", f"cursor={active}&status=active&q=a"),
+            "The cursor belongs to a list with other filters. "
+            + "Send the same filters on every page, or start again without a cursor.",
+        ),
+    }
+    for asked, sentence in refusals.items():
+        answer = api.get(f"/agents?{asked}")
+        assert (answer.status_code, answer.json["code"], answer.json["detail"]) == (400, "bad_cursor", sentence)
+    (following,) = api.get(f"/agents?cursor={active}&status=active&limit=7").json["items"]
+    assert following["name"] == "b"
+    assert api.get(f"/agents?sort=-updated_at&status=active&cursor={old}").json == {"items": [], "next_cursor": None}
 
-    assert (answer.status_code, answer.json["code"]) == (400, "bad_cursor")
+
+def _cursor(order: str, value: str) -> str:
+    parts = json.dumps([order, value, "00000000-0000-0000-0000-000000000000"])
+    return base64.urlsafe_b64encode(parts.encode()).decode().rstrip("=")
+
+
+def test_pages_lose_and_repeat_no_agent_while_others_change(api: Client) -> None:
+    made = [api.post("/agents", agent_values(name=f"Agent {number:02}")).json["id"] for number in range(8)]
+
+    found, cursor = [], ""
+    for number in range(4):
+        page = api.get("/agents", query_string={"limit": 2, **({"cursor": cursor} if cursor else {})}).json
+        found += [agent["id"] for agent in page["items"]]
+        cursor = page["next_cursor"]
+        # The first agent of the page before, those that follow, and a new one.
+        api.delete(f"/agents/{found[2 * number]}")
+        for agent_id in made[2 * number + 1 :]:
+            assert api.patch(f"/agents/{agent_id}", {"name": f"A {number} {agent_id}"}).status_code == 200
+        new = api.post("/agents", agent_values()).json["id"] if number == 0 else None
+        made += [new] if new else []
+    last = api.get("/agents", query_string={"limit": 2, "cursor": cursor}).json
+
+    assert found + [agent["id"] for agent in last["items"]] == made
+    assert last["next_cursor"] is None
 
 
 @pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"])

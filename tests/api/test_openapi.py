@@ -186,7 +186,7 @@ def test_the_document_and_the_api_refuse_the_same_values(case: str) -> None:
 def test_me_returns_the_token_of_the_request(api: Client, admin: Actor) -> None:
     me = api.get("/me").json
 
-    assert (me["scopes"], me["role"], me["agent_ids"]) == (["read", "write"], "admin", [])
+    assert (me["scopes"], me["role"], me["all_agents"], me["agent_ids"]) == (["read", "write"], "admin", True, [])
     assert me["account"] == {"id": str(admin.account_id), "name": "Acme"}
     assert me["token"]["name"] == "ci"
 

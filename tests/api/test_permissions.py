@@ -194,7 +194,8 @@ def test_a_token_limited_to_an_agent_fetches_it(console: Flask, admin: Actor) ->
     api = Client(console, make_token(console, admin, "runtime", agent_ids=(agent_id,)))
 
     assert api.get(f"/agents/{agent_id}/runtime").status_code == 200
-    assert api.get("/me").json["agent_ids"] == [str(agent_id)]
+    me = api.get("/me").json
+    assert (me["all_agents"], me["agent_ids"]) == (False, [str(agent_id)])
 
 
 def test_a_token_follows_its_creators_current_role(console: Flask, admin: Actor) -> None:
