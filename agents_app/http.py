@@ -10,7 +10,7 @@ import uuid
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import BaseConverter, IntegerConverter
 
 from agents_app import health, hosts
 from agents_app.config import Settings
@@ -66,9 +66,16 @@ class OneSpelling(IntegerConverter):
     regex = r"(?:0|[1-9][0-9]*)"
 
 
+class AnyText(BaseConverter):
+    """The rest of an address, whatever it has: slashes too, also at its beginning and its end."""
+
+    regex = r"(?s:.+)"
+    part_isolating = False
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Install the checks and headers on the app."""
-    app.url_map.converters["int"] = OneSpelling
+    app.url_map.converters |= {"int": OneSpelling, "text": AnyText}
     # A path with an empty id, such as `agents//runtime`, is not found. The framework would redirect it to another page.
     app.url_map.merge_slashes = False
     app.config.update(MAX_CONTENT_LENGTH=limits.BODY_BYTES, MAX_FORM_MEMORY_SIZE=limits.BODY_BYTES)

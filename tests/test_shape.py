@@ -187,6 +187,7 @@ AGENT_MODULES = (
     "bulk_agents",
     "connection_tests",
     "deleted_agents",
+    "external_agents",
     "readers",
     "runtime",
 )
@@ -220,9 +221,13 @@ DOES_WITHOUT = {
         "result": "the command prints it",
         "selected": "the terminal chooses agents by filters",
         "deleted": "the result names those that were deleted",
+        "put": "`flask agents import` creates and changes agents by their external id",
+        "id_of": "`flask agents list --external-id` prints the agent",
         "run_unsaved": "a person at the terminal creates the agent first, and then tests it",
     },
     "web": {
+        "put": "a person creates or changes the agent with a form",
+        "id_of": "a person finds the agent with the search",
         "fetch": "only a token with the scope runtime may",
         "of_agent": "`read_page` has the reasons",
         "check": "the same",
@@ -246,6 +251,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "attention": {},
     "bulk_agents": {},
     "deleted_agents": {},
+    "external_agents": {},
     "connection_tests": {"address_rules": "it reads the settings, and where the console's own database is"},
     "drivers": {"missing": "it says what is installed on the server"},
     "event_exports": {},
@@ -298,7 +304,7 @@ MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operatio
 MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 26, 25
+SETTINGS, API_OPERATIONS = 26, 27
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

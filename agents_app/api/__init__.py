@@ -15,6 +15,7 @@ from agents_app.api import (
     bulk_agents,
     connection_tests,
     docs,
+    external_agents,
     openapi,
     runtime,
 )
@@ -31,7 +32,7 @@ QUOTED_TOKEN = (
     "The header Authorization has extra characters around the token. "
     + "Send the token without quotes, brackets or punctuation."
 )
-PARTS = (agents, agent_versions, agent_files, bulk_agents, connection_tests, runtime, about)
+PARTS = (agents, external_agents, agent_versions, agent_files, bulk_agents, connection_tests, runtime, about)
 ENDPOINTS = tuple(endpoint for part in PARTS for endpoint in part.ENDPOINTS)
 
 

@@ -18,10 +18,10 @@ class Endpoint:
     """One method of one path.
 
     `operation` is the operationId, from which clients make the name of a function: a verb and what it acts on. `path`
-    contains an id as `{agent_id}`, and the number of a version as `{version}`. `view` gets the actor, what the
-    path contains, and `values` if the endpoint has a body (`body` is the name of its schema) or `query` if it has a
-    query. `responses` has the name of the schema for each success status, None if there is no body. `errors` has the
-    statuses that do not follow from the other fields.
+    contains an id as `{agent_id}`, the number of a version as `{version}`, and an external id, which can only be its
+    end, as `{external_id}`. `view` gets the actor, what the path contains, and `values` if the endpoint has a body
+    (`body` is the name of its schema) or `query` if it has a query. `responses` has the name of the schema for each
+    success status, None if there is no body. `errors` has the statuses that do not follow from the other fields.
     """
 
     operation: str
@@ -48,7 +48,8 @@ class Endpoint:
     @property
     def rule(self) -> str:
         """The path as a Flask rule. An id that is not a UUID, and a version that is no number, is not found."""
-        return re.sub(r"{(\w+_id)}", r"<uuid:\1>", self.path).replace("{version}", "<int:version>")
+        rule = self.path.replace("{external_id}", "<text:external_id>").replace("{version}", "<int:version>")
+        return re.sub(r"{(\w+_id)}", r"<uuid:\1>", rule)
 
     @property
     def name(self) -> str:
@@ -77,6 +78,8 @@ def _view_function(endpoint: Endpoint) -> View:
         if endpoint.permission:
             # First: who may not do this learns nothing about what they sent, and a large file is not read for them.
             g.actor.require(endpoint.permission)
+        if "external_id" in ids:
+            request_parsing.require_utf8_path()
         query = request_parsing.query(endpoint.query or Schema, endpoint.parameters)
         if endpoint.takes_file:
             return endpoint.view(g.actor, query=query, file=request_parsing.agent_file())

@@ -17,6 +17,7 @@ from agents_app.config import Settings
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import PERMISSIONS
 from agents_app.static_files import StaticFile
+from agents_app.values import limits
 
 PATH = "/openapi.json"
 JSON = ("application/json",)
@@ -32,6 +33,7 @@ HEADER_DESCRIPTIONS = {
     "If-Match": "The ETag that you have, in its quotes. Returns 412 if the agent has another version. A test in "
     + "between does not matter. The ETag of the configuration for runtimes is accepted too.",
     "If-None-Match": "The ETag that you have, in its quotes. Returns 304 if it is the current one.",
+    "PUT If-None-Match": "Only `*`: creates the agent, and returns 412 if it exists already.",
     "Idempotency-Key": "1 to 255 printable ASCII characters. Use a new key for each agent.",
 }
 REPLAYED_HEADER = {
@@ -65,6 +67,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "AgentUpdate": {
         "description": {"description": "Answers questions about orders, revenue and returns."},
         "with a note": {"model_type": "gpt-5-nano", "note": "Answers as well and costs less."},
+    },
+    # The path has the external id.
+    "putAgentByExternalId": {
+        kind.value: {
+            "name": EXAMPLE_AGENT["name"],
+            "labels": EXAMPLE_AGENT["labels"],
+            "connection_type": kind.value,
+            "connection_config": declaration.example,
+        }
+        for kind, declaration in TYPES.items()
     },
     # Changes that a test uses.
     "testAgent": {"model": {"model_type": "gpt-5-nano"}, "API key": {"api_key": "the-new-api-key"}},
@@ -155,9 +167,12 @@ def _permission_sentence(endpoint: Endpoint) -> str:
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for name in re.findall(r"{(\w+_id)}", endpoint.path):
+    for name in re.findall(r"{((?!external)\w+_id)}", endpoint.path):
         schema: dict[str, Any] = {"type": "string", "format": "uuid"}
         found.append({"name": name, "in": "path", "required": True, "schema": schema})
+    if "{external_id}" in endpoint.path:
+        schema = {"type": "string", "minLength": 1, "maxLength": limits.EXTERNAL_ID}
+        found.append({"name": "external_id", "in": "path", "required": True, "schema": schema})
     if "{version}" in endpoint.path:
         schema = {"type": "integer", "minimum": 1}
         found.append({"name": "version", "in": "path", "required": True, "schema": schema})
@@ -165,7 +180,8 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         schemas = openapi_schemas.parameters(endpoint.query)
         found += [{"name": name, "in": "query", "schema": schemas[name]} for name in endpoint.parameters]
     text = {"type": "string"}
-    headers = [{"name": name, "description": HEADER_DESCRIPTIONS[name]} for name in endpoint.headers]
+    described = {name: HEADER_DESCRIPTIONS.get(f"{endpoint.method} {name}") for name in endpoint.headers}
+    headers = [{"name": name, "description": own or HEADER_DESCRIPTIONS[name]} for name, own in described.items()]
     return found + [{**header, "in": "header", "schema": text} for header in headers]
 
 

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import request
 
@@ -80,6 +81,16 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     if problems:
         raise InvalidQuery(sorted(problems))
     return read
+
+
+def require_utf8_path() -> None:
+    """Refuse a path that is not in UTF-8: its text would be another one than the client means. Raises Malformed."""
+    environ = request.environ
+    raw = environ.get("asgi.scope", {}).get("raw_path") or environ.get("REQUEST_URI", "").encode("latin-1")
+    try:
+        unquote_to_bytes(raw.partition(b"?")[0]).decode()
+    except UnicodeDecodeError:
+        raise Malformed("Encode the path in UTF-8: a part of it is in another encoding.") from None
 
 
 def idempotency_key() -> str | None:

@@ -81,7 +81,8 @@ def step(actor: Actor, file: AgentFile, entry: Entry, stored: Agent | None, note
 def _draft(
     entry: Entry, old: State | None, secrets: Mapping[str, str | None], problems: Problems
 ) -> schema.Draft | None:
-    values = agent_file_secrets.add(_declared(entry, old), secrets)
+    written = agent_file_secrets.without_secrets(entry)
+    values = agent_file_secrets.add(states.with_defaults(written, entry.connection_type) if old else written, secrets)
     try:
         return states.draft_of_change(old, values) if old else schema.draft_of_new(values)
     except InvalidInput as refusal:
@@ -90,19 +91,6 @@ def _draft(
         placed = [(agent_file_secrets.place(entry, pointer), sentence) for pointer, sentence in refusal.fields]
         problems += [one for one in placed if one[0] not in known]
         return None
-
-
-def _declared(entry: Entry, old: State | None) -> dict[str, Any]:
-    """The values of an entry. For a stored agent every field is named, as an absent one has its default."""
-    values = agent_file_secrets.without_secrets(entry)
-    if old is None:
-        return values
-    kind, config = entry.connection_type, values.get(CONFIG)
-    if kind is not None and isinstance(config, Mapping | None):
-        secrets = TYPES[kind].secret_names()
-        public = (name for name in TYPES[kind].model_fields if name not in secrets)
-        values[CONFIG] = {**dict.fromkeys(public), **(config or {})}
-    return {**dict.fromkeys(schema.FIELDS), **values}
 
 
 def _status(entry: Entry, old: State | None, problems: Problems) -> tuple[AgentStatus, str | None]:

@@ -20,6 +20,8 @@ ENCRYPTED = "$enc"
 # In a shorter secret, four characters would reveal too much.
 LAST_FOUR_FROM = 16
 FACTS = ("set_at", "set_by", "last_four")
+# The fact that says which user typed the secret. It is not shown, and a copy of an agent does not have it.
+TYPED_BY = "typed_by"
 # What to do about a secret whose destination is another one. A restore has no change to undo.
 SET_AGAIN, SET_NOW = "Set it again, remove it, or undo that change.", "Set it now, or remove it."
 CHANGED = f"The {{what}} has changed, so the stored {{name}} is not used. {SET_AGAIN}"
@@ -107,8 +109,13 @@ def merge(
     agent_id: UUID,
     draft: Draft,
     old: Secrets,
+    *,
+    is_typed: bool = True,
 ) -> Secrets:
-    """The secrets of the agent after a change: new ones encrypted, and those that the draft does not name."""
+    """The secrets of the agent after a change: new ones encrypted, and those that the draft does not name.
+
+    `is_typed` says whether the actor sent those of the draft. In a copy of an agent they come from the original.
+    """
     allowed = secret_pointers(draft.connection_type)
     kept = {pointer: value for pointer, value in old.encrypted.items() if pointer in allowed}
     encrypted, facts = dict(kept), {pointer: old.facts.get(pointer, {}) for pointer in kept}
@@ -118,7 +125,7 @@ def merge(
         facts.pop(pointer, None)
         if value is not None:
             encrypted[pointer] = encrypt_one(keyring, actor.account_id, agent_id, pointer, value)
-            facts[pointer] = _facts(value, actor)
+            facts[pointer] = _facts(value, actor) | (who_typed(actor) if is_typed else {})
             changes[pointer] = "replaced" if pointer in kept else "set"
         elif pointer in kept:
             changes[pointer] = "removed"
@@ -198,6 +205,11 @@ def _in_words(sentence: str, set_it: str, remove_it: str) -> str:
             words = advice.replace("Set it again", set_it).replace("Set it now", set_it).replace("remove it", remove_it)
             return sentence.removesuffix(advice) + words
     return sentence
+
+
+def who_typed(actor: Actor) -> dict[str, str]:
+    """The fact that this actor sent a secret. A token acts as its owner. At the terminal there is no user."""
+    return {TYPED_BY: str(actor.user_id)} if actor.user_id else {}
 
 
 def _facts(value: str, actor: Actor) -> dict[str, Any]:

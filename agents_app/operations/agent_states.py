@@ -70,6 +70,16 @@ def draft_of_change(old: State, changes: Mapping[str, Any]) -> schema.Draft:
     return draft
 
 
+def with_defaults(values: Mapping[str, Any], kind: ConnectionType | None) -> dict[str, Any]:
+    """The values of a whole agent of this type, as a change of a stored one: what is absent is null, but no secret."""
+    config = values.get(schema.CONFIG)
+    if kind is not None and isinstance(config, Mapping | None):
+        secrets = TYPES[kind].secret_names()
+        public = (name for name in TYPES[kind].model_fields if name not in secrets)
+        values = {**values, schema.CONFIG: {**dict.fromkeys(public), **(config or {})}}
+    return {**dict.fromkeys(schema.FIELDS), **values}
+
+
 def _without(changes: Mapping[str, Any], pointers: set[str]) -> dict[str, Any]:
     kept = {name: value for name, value in changes.items() if f"/{name}" not in pointers}
     config = kept.get(schema.CONFIG)

@@ -13,6 +13,7 @@ from agents_app.db import db
 from agents_app.errors import Conflict, InvalidInput
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import (
+    agent_contents,
     agent_secrets,
     encryption_keys,
     external_ids,
@@ -68,8 +69,8 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
         agent = find(session, actor, agent_id, version)
         old = states.of_agent(agent)
         draft, note = draft_and_note(partial(states.draft_of_change, old), changes)
-        state = _state_after(session, actor, agent_id, draft, old)
-        is_changed = _differs(old, state)
+        state = agent_contents.state_after(session, actor, agent_id, draft, old)
+        is_changed = agent_contents.differs(old, state)
         if is_changed:
             write(session, actor, Change("agent.updated", agent, state, note))
     return is_changed
@@ -94,8 +95,8 @@ def restore_version(
         agent = find(session, actor, agent_id, version)
         snapshot, old = version_restores.find_snapshot(session, actor, agent_id, number), states.of_agent(agent)
         draft, note = draft_and_note(partial(version_restores.draft_of, old, snapshot), values)
-        state = _state_after(session, actor, agent_id, draft, old)
-        is_changed = _differs(old, state)
+        state = agent_contents.state_after(session, actor, agent_id, draft, old)
+        is_changed = agent_contents.differs(old, state)
         if is_changed:
             change = Change("agent.version_restored", agent, state, note, {"restored_version": number})
             try:
@@ -179,16 +180,6 @@ def restore_deleted(actor: Actor, agent_id: UUID, values: Mapping[str, Any] = NO
     return agent.name
 
 
-def _state_after(session: Session, actor: Actor, agent_id: UUID, draft: schema.Draft, old: State) -> State:
-    """The state of a stored agent after a change of its content. Its status stays."""
-    encrypted = agent_secrets.merge(encryption_keys.ensure_keyring(session), actor, agent_id, draft, old.secrets)
-    return replace(states.of_draft(draft, encrypted), status=old.status, reason=old.reason)
-
-
-def _differs(old: State, state: State) -> bool:
-    return bool(state.secrets.changes) or state.snapshot() != old.snapshot()
-
-
 def _set_status(
     actor: Actor,
     agent_id: UUID,
@@ -215,7 +206,7 @@ def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent, no
     config = agent_secrets.shown_config(original.connection_type, old.config)
     fields = {**old.fields, "name": name, "external_id": None}
     draft = schema.Draft(fields, config, dict(clear), old.expires_on)
-    encrypted = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS)
+    encrypted = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS, is_typed=False)
     session.expunge(original)  # so that the database refuses the id if the idempotency key made the original
     details = {"cloned_from": str(original.id)}
     write(session, actor, Change("agent.cloned", copy, states.of_draft(draft, encrypted), note, details))

@@ -1,22 +1,48 @@
 """Helpers for the external id of an agent: the database refuses a second agent of the account with the same one."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from agents_app.database.errors import violates_index
-from agents_app.errors import InvalidInput
+from agents_app.errors import InvalidInput, NotFound
+from agents_app.models import Agent
 from agents_app.models.agent import EXTERNAL_ID_INDEX
+from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import draft_of_new
+from agents_app.schemas.change_notes import draft_and_note
+from agents_app.schemas.external_ids import ExternalIdValues
+from agents_app.values.fields import is_empty, normalise, parse
 
+NAME = "external_id"
 TAKEN = "Another agent has this external ID. Use each external ID for one agent only."
 REUSED = "Another agent has the external ID of the deleted agent now. Change it there, then restore the deleted agent."
 REUSED_SINCE = (
     "Another agent has the external ID of this version now. Change it there, then restore this version again."
 )
 REUSED_CODE = "external_id_reused"
+NO_AGENT = "There is no agent with this external ID."
+ANOTHER = (
+    "This is not the external ID in the path. Leave external_id out, or send the same. To change it, send a PATCH to "
+    + "/agents/{agent_id}."
+)
+
+
+class ExternalIdTaken(InvalidInput):
+    """Another agent of the account has the external id."""
+
+    def __init__(self) -> None:
+        super().__init__([("/external_id", TAKEN)])
 
 
 def flush(session: Session) -> None:
-    """Send the changed rows to the database. Raises InvalidInput if another agent of the account has the external id.
+    """Send the changed rows to the database. Raises ExternalIdTaken if another agent has the external id of one.
 
     The database is not asked before, as another request can store the same id at any time.
     """
@@ -24,5 +50,43 @@ def flush(session: Session) -> None:
         session.flush()
     except IntegrityError as error:
         if violates_index(error, EXTERNAL_ID_INDEX, "agents.external_id"):
-            raise InvalidInput([("/external_id", TAKEN)]) from None
+            raise ExternalIdTaken from None
         raise
+
+
+def find(connection: Connection, actor: Actor, text: str) -> UUID:
+    """The id of the agent of the account with this external id, however it is spelled. Raises NotFound."""
+    query = sa.select(Agent.id).where(Agent.account_id == actor.account_id)
+    with suppress(InvalidInput):
+        # A text that the rule refuses is stored nowhere, and a database may refuse to compare it.
+        if agent_id := connection.scalar(query.where(Agent.external_id == read(text))):
+            return agent_id
+    raise NotFound(NO_AGENT)
+
+
+def read(text: str) -> str:
+    """The external id of a path as it is stored. Raises InvalidInput."""
+    return parse(ExternalIdValues, {NAME: text}).external_id
+
+
+def values_with(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the agent whose external id is in the path. Raises InvalidInput, also if they have another one.
+
+    Then it names everything else that is wrong in them too.
+    """
+    problems: list[tuple[str, str]] = []
+    wanted, sent = "", values.get(NAME)
+    try:
+        wanted = read(text)
+        if not is_empty(sent) and normalise(ExternalIdValues, NAME, sent) != wanted:
+            problems = [(f"/{NAME}", ANOTHER)]
+    except InvalidInput as refusal:
+        problems = refusal.fields
+    if problems:
+        rest = {name: value for name, value in values.items() if name != NAME}
+        try:
+            draft_and_note(draft_of_new, rest)
+        except InvalidInput as refusal:
+            problems += refusal.fields
+        raise InvalidInput(problems)
+    return {**values, NAME: wanted}

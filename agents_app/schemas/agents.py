@@ -128,7 +128,7 @@ def draft_of_changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> 
     wanted = changes.get(CONFIG, {})
     if not isinstance(wanted, Mapping):
         return _draft(merged, _removals(changes))
-    if _type(merged) is not _type(current):
+    if type_of(merged) is not type_of(current):
         merged[CONFIG] = dict(wanted)
         return _draft(merged, _removals(changes), kept=_without(current, {*sent, CONFIG}))
     # Forms and programs send back what they received, which has none of the private keys that 0.1.0 stored.
@@ -211,7 +211,7 @@ def _agent(values: Mapping[str, Any], problems: list[tuple[str, str]], kept: Map
 def _connection(
     values: Mapping[str, Any], problems: list[tuple[str, str]], kept: Mapping[str, Any]
 ) -> Connection | None:
-    connection_type = _type(values)
+    connection_type = type_of(values)
     config = {} if is_empty(values.get(CONFIG)) else values[CONFIG]
     if connection_type is None or not isinstance(config, Mapping):
         return None  # `_agent` has added the problem
@@ -224,7 +224,8 @@ def _connection(
         return None
 
 
-def _type(values: Mapping[str, Any]) -> ConnectionType | None:
+def type_of(values: Mapping[str, Any]) -> ConnectionType | None:
+    """The connection type that the values name. None if they name none that is known."""
     wanted = values.get("connection_type")
     text = wanted.strip() if isinstance(wanted, str) else ""
     return ConnectionType(text) if text in list(ConnectionType) else None

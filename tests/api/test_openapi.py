@@ -137,6 +137,7 @@ def test_the_api_accepts_the_examples(console: Flask, admin: Actor, endpoint: En
     if endpoint.permission == "agents.restore_deleted":
         api.delete(f"/agents/{agent_id}")
     path = endpoint.path.replace("{agent_id}", agent_id).replace("{version}", "1")
+    path = path.replace("{external_id}", "crm-1")
     if "{bulk_id}" in path:
         path = path.replace("{bulk_id}", api.post("/agents/bulk", {"act": "enable", "ids": [agent_id]}).json["id"])
     operation = document()["paths"][PREFIX + endpoint.path][endpoint.method.lower()]

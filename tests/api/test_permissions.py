@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from tests.api.conftest import Client
 from tests.make import DATABASE, PASSWORD, agent_values, cookie_name, make_agent, make_token, make_user
 
 ONE, BULK = "/agents/<uuid:agent_id>", "/agents/bulk/<uuid:bulk_id>"
+EXTERNAL = "/agents/by-external-id/<text:external_id>"
 NOBODY = dict.fromkeys(("no token", "cookie", "damaged", "forged", "revoked", "expired"), 401)
 READERS = ("viewer reads", "viewer writes", "editor reads", "editor writes", "admin reads", "admin writes")
 WITHOUT_PERMISSION = ("deactivated", "runtime", "runtime for another agent", "runtime without maker")
@@ -40,6 +41,9 @@ TABLE = {
     ("GET", "/agents/export"): allowed(*READERS, foreign=200),
     ("POST", "/agents/import"): allowed("admin writes", foreign=200),
     ("GET", ONE): allowed(*READERS),
+    ("GET", EXTERNAL): allowed(*READERS),
+    # In the other account it creates an agent.
+    ("PUT", EXTERNAL): allowed(*WRITERS, foreign=201),
     ("GET", f"{ONE}/attention"): allowed(*READERS),
     ("PATCH", ONE): allowed(*WRITERS),
     ("DELETE", ONE): allowed("admin writes", good=204),
@@ -66,7 +70,7 @@ TABLE = {
     ("GET", "/me"): allowed(*ALL_CALLERS, foreign=200),
     ("GET", "/connection-types"): allowed(*ALL_CALLERS, foreign=200),
 }
-BODIES = {"": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}
+BODIES = {"": agent_values(), "PUT": agent_values(), "PATCH": {"name": "Other"}, "disable": {"reason": "Moving."}}
 BODIES |= {key: {"note": "Moving."} for key in ("restore", "enable", "clone")}
 BODIES["bulk"] = {"act": "enable", "ids": ["6f9619ff-8b86-4011-b42d-00c04fc964ff"]}
 BODIES["check"] = {"agents": {"crm-reports-17": None}}
@@ -129,6 +133,10 @@ class Callers:
 
 def path_of(rule: str, app: Flask, admin: Actor) -> str:
     """The path of a rule, with the id of a new record of the admin's account."""
+    if "<text:external_id>" in rule:
+        external_id = uuid4().hex
+        make_agent(app, admin, external_id=external_id)
+        return rule.replace("<text:external_id>", external_id)
     if "<uuid:bulk_id>" not in rule:
         return rule.replace("<uuid:agent_id>", str(make_agent(app, admin))).replace("<int:version>", "1")
     with app.app_context():

@@ -1,0 +1,84 @@
+"""The endpoints for one agent by its external id."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request, url_for
+
+from agents_app.api import agents, etags
+from agents_app.api.endpoint import Endpoint
+from agents_app.errors import Malformed
+from agents_app.operations import external_agents
+from agents_app.operations.permissions import Actor
+
+ONLY_A_STAR = (
+    "PUT takes only If-None-Match: *, which creates the agent and changes none. To change the agent only if nobody "
+    + "else has, send its ETag as If-Match."
+)
+
+
+def read(actor: Actor, external_id: str) -> Response:
+    """One agent."""
+    return agents.read(actor, external_agents.id_of(actor, external_id))
+
+
+def put(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
+    """The agent, which is new or is as it was sent."""
+    must_exist, must_be_new = "If-Match" in request.headers, _must_be_new()
+    versions = etags.expected_versions()
+    done = external_agents.put(actor, external_id, values, versions, must_exist=must_exist, must_be_new=must_be_new)
+    # A note is stored only with a change.
+    noted = values if done.is_changed else {}
+    if not done.is_new:
+        return agents.saved_response(actor, done.agent_id, noted)
+    location = {"Location": url_for("api.agents_read", agent_id=done.agent_id)}
+    return agents.saved_response(actor, done.agent_id, noted, 201, location)
+
+
+def _must_be_new() -> bool:
+    must = etags.must_be_new()
+    if "If-None-Match" in request.headers and not must:
+        raise Malformed(ONLY_A_STAR, code="bad_etag")
+    return must
+
+
+PATH = "/agents/by-external-id/{external_id}"
+IN_THE_PATH = (
+    "Encode the external id as one segment of the path: `/` as `%2F`, `%` as `%25`, a space as `%20`. Clients and "
+    + "proxies remove the segments `.` and `..`, so use `GET /agents?external_id=..` and the `id` for an external id "
+    + "that is one of these."
+)
+ENDPOINTS = (
+    Endpoint(
+        operation="getAgentByExternalId",
+        method="GET",
+        path=PATH,
+        view=read,
+        summary="Read an agent by its external id",
+        permission="agents.read",
+        description=f"The response is that of `GET /agents/{{agent_id}}`. {IN_THE_PATH}",
+        responses={200: "Agent", 304: None},
+        errors=(404,),
+        headers=("If-None-Match",),
+    ),
+    Endpoint(
+        operation="putAgentByExternalId",
+        method="PUT",
+        path=PATH,
+        view=put,
+        summary="Create an agent with this external id, or replace its values",
+        permission="agents.update",
+        description="Makes the agent as the body says: 201 if it is new, otherwise 200. A member that is absent has "
+        + "its default, as in a new agent. A secret that is absent or blank is kept, and null removes it. When the "
+        + "destination of a secret changes, the secret must be sent again, as in a PATCH. The status stays. The same "
+        + "request again changes nothing: no new version, and the same ETag. A secret is compared only with one that "
+        + "the same user sent before; otherwise it counts as changed. `external_id` can be left out of the body, and "
+        + "cannot differ from the path. An agent that was deleted is not restored: a new one is created, with another "
+        + f"id. With If-None-Match: *, 412 `{external_agents.EXISTS_CODE}` if there is such an agent. With If-Match, "
+        + f"412 if it is missing. {IN_THE_PATH} {agents.WARNINGS}",
+        body="AgentCreate",
+        responses={201: "SavedAgent", 200: "SavedAgent"},
+        errors=(409,),
+        headers=("If-Match", "If-None-Match"),
+    ),
+)
