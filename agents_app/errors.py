@@ -48,9 +48,13 @@ class Malformed(ConsoleError):
 
 
 class WrongMediaType(ConsoleError):
-    """The input has a media type that is not accepted."""
+    """The input has a media type that is not accepted. `accept_patch` are those of a change, which has several."""
 
     code = "unsupported_media_type"
+
+    def __init__(self, detail: str, *, code: str | None = None, accept_patch: Iterable[str] = ()) -> None:
+        super().__init__(detail, code=code)
+        self.accept_patch = tuple(accept_patch)
 
 
 class TooLarge(ConsoleError):

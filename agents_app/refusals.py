@@ -160,6 +160,8 @@ def _handle_error(error: Exception) -> Response:
 def _headers_for(error: errors.ConsoleError) -> dict[str, str]:
     if isinstance(error, errors.NotSignedIn):
         return {"WWW-Authenticate": 'Bearer realm="Agent Console"'}
+    if isinstance(error, errors.WrongMediaType) and error.accept_patch:
+        return {"Accept-Patch": ", ".join(error.accept_patch)}
     if isinstance(error, errors.Throttled | errors.Unavailable):
         return {"Retry-After": str(error.retry_after)}
     return {}

@@ -35,9 +35,9 @@ def read(actor: Actor, agent_id: UUID) -> Response:
     return responses.not_modified(tag) if etags.is_known(tag) else responses.with_etag(agent, tag)
 
 
-def update(actor: Actor, agent_id: UUID, values: Values) -> Response:
+def update(actor: Actor, agent_id: UUID, values: Values, *, is_merge_patch: bool) -> Response:
     """The agent after the change."""
-    agents.update(actor, agent_id, values, etags.expected_versions())
+    agents.update(actor, agent_id, values, etags.expected_versions(), merges_labels=is_merge_patch)
     return saved_response(actor, agent_id, values)
 
 
@@ -162,10 +162,14 @@ ENDPOINTS = (
         description="A member that is absent keeps its value, and null clears it. A secret that is blank keeps its "
         + "value too. When "
         + "the destination of the connection changes, its stored secrets must be sent again, or removed with null, and "
-        + "so must the API key when model_provider or model_base_url changes: otherwise 422 at the secret. Labels "
-        + "are replaced together. A new connection_type starts with an empty connection_config. "
+        + "so must the API key when model_provider or model_base_url changes: otherwise 422 at the secret. Lists and "
+        + "labels are replaced. With `application/merge-patch+json` (RFC 7396), labels are merged: null removes one. "
+        + "A new connection_type starts with an empty connection_config. A document of the agent, as a response had "
+        + "it, can be sent back with changes: members that only the console sets must be as they were read, or left "
+        + "out, otherwise 422 names them. If it has an older `version`, 422 says at which version the agent is. "
         + WARNINGS,
         body="AgentUpdate",
+        merges=True,
         responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),

@@ -11,6 +11,7 @@ from flask import Flask, Response
 from agents_app import __version__, static_files
 from agents_app.api import docs, file_schemas, openapi_schemas
 from agents_app.api.endpoint import Endpoint
+from agents_app.api.request_parsing import PATCH_TYPES
 from agents_app.api.response_schemas import REF
 from agents_app.api.responses import REPLAYED
 from agents_app.config import Settings
@@ -151,7 +152,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not None:
         known = EXAMPLES.get(endpoint.operation) or EXAMPLES[endpoint.body]
         examples = {name: {"value": value} for name, value in known.items()}
-        media_types = endpoint.media_types if endpoint.takes_file else JSON
+        media_types = endpoint.media_types if endpoint.takes_file else PATCH_TYPES if endpoint.merges else JSON
         content = {one: {"schema": _reference(endpoint.body), "examples": examples} for one in media_types}
         operation["requestBody"] = {"required": not endpoint.body_is_optional, "content": content}
     return operation

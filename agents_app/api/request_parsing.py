@@ -18,6 +18,8 @@ from agents_app.values.choices import FileFormat
 from agents_app.values.fields import Schema, escape_pointer, field_notes, is_empty, parse
 
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
+PATCH_TYPES = (JSON, MERGE_PATCH)
 EMPTY = "Write a value, or leave this parameter out."
 READING = ("GET", "HEAD")
 FILE_TYPES = {
@@ -40,11 +42,18 @@ def optional_body() -> dict[str, Any]:
     return _parse_body(sent) if sent.strip() else {}
 
 
-def _parse_body(sent: bytes) -> dict[str, Any]:
+def patch() -> tuple[dict[str, Any], bool]:
+    """The JSON object of a PATCH, and whether it is a JSON Merge Patch. Raises TooLarge, WrongMediaType, Malformed."""
+    return _parse_body(_read_body(), PATCH_TYPES), request.mimetype == MERGE_PATCH
+
+
+def _parse_body(sent: bytes, media_types: Collection[str] = (JSON,)) -> dict[str, Any]:
     if not sent.strip():
         raise Malformed("Send one JSON object.")
-    if request.mimetype != "application/json" or not _is_plain_utf8():
-        raise WrongMediaType("Send the body as application/json, in UTF-8 and not compressed.")
+    if request.mimetype not in media_types or not _is_plain_utf8():
+        accepted = media_types if MERGE_PATCH in media_types else ()
+        sentence = f"Send the body as {' or '.join(media_types)}, in UTF-8 and not compressed."
+        raise WrongMediaType(sentence, accept_patch=accepted)
     return json_text.read_object(sent)
 
 

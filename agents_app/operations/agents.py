@@ -18,6 +18,7 @@ from agents_app.operations import (
     encryption_keys,
     external_ids,
     idempotency,
+    read_only_members,
     restored_agents,
     version_restores,
 )
@@ -59,8 +60,18 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
     return agent_id, True
 
 
-def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Versions | None = None) -> bool:
+def update(
+    actor: Actor,
+    agent_id: UUID,
+    changes: Mapping[str, Any],
+    version: Versions | None = None,
+    *,
+    merges_labels: bool = False,
+) -> bool:
     """Merge changes into an agent. Returns whether anything changed and was written.
+
+    `changes` can be the whole agent as it was read (see `read_only_members.py`). Labels are replaced together, or with
+    `merges_labels` one by one: then None removes a label, and the others stay.
 
     Raises Forbidden, NotFound, InvalidInput, and Stale if `version` is given and is not the current one.
     """
@@ -68,7 +79,10 @@ def update(actor: Actor, agent_id: UUID, changes: Mapping[str, Any], version: Ve
     with db.transaction() as session:
         agent = find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        draft, note = draft_and_note(partial(states.draft_of_change, old), changes)
+        written, refused = read_only_members.split(session.connection(), actor, agent_id, changes)
+        if merges_labels:
+            written = _with_all_labels(old, written)
+        draft, note = draft_and_note(partial(states.draft_of_change, old), written, refused)
         state = agent_contents.state_after(session, actor, agent_id, draft, old)
         is_changed = agent_contents.differs(old, state)
         if is_changed:
@@ -178,6 +192,14 @@ def restore_deleted(actor: Actor, agent_id: UUID, values: Mapping[str, Any] = NO
     with db.transaction() as session:
         agent = restored_agents.restore(session, actor, agent_id, note)
     return agent.name
+
+
+def _with_all_labels(old: State, changes: Mapping[str, Any]) -> dict[str, Any]:
+    labels = changes.get("labels")
+    if not isinstance(labels, Mapping):
+        return dict(changes)
+    merged = {name: text for name, text in {**old.fields["labels"], **labels}.items() if text is not None}
+    return {**changes, "labels": merged}
 
 
 def _set_status(

@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.db import db, now
-from agents_app.errors import NotFound
+from agents_app.errors import InvalidInput, NotFound
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import (
     agent_secrets,
     encryption_keys,
     event_records,
     own_database,
+    read_only_members,
     sample_results,
     started_tests,
     test_results,
@@ -49,7 +50,7 @@ def run(actor: Actor, agent_id: UUID, changes: Mapping[str, Any] | None = None) 
     started_tests.require_on()
     row = _read(actor, agent_id)
     old = states.of_agent(row)
-    draft = states.draft_of_change(old, changes or {})
+    draft = _draft_of_change(actor, agent_id, old, changes or {})
     subject = _subject_of_change(actor, agent_id, draft, old)
     is_saved = _is_unchanged(draft, old)
     results, at = _test(actor, subject), now()
@@ -106,6 +107,19 @@ def _read(actor: Actor, agent_id: UUID) -> Any:
     if row is None:
         raise NotFound(NO_AGENT)
     return row
+
+
+def _draft_of_change(actor: Actor, agent_id: UUID, old: State, changes: Mapping[str, Any]) -> schema.Draft:
+    """The draft after changes, which can be the whole agent as it was read. Raises InvalidInput with every problem."""
+    with db.reading() as connection:
+        written, problems = read_only_members.split(connection, actor, agent_id, changes)
+    try:
+        draft = states.draft_of_change(old, written)
+    except InvalidInput as refusal:
+        raise InvalidInput([*refusal.fields, *problems]) from None
+    if problems:
+        raise InvalidInput(problems)
+    return draft
 
 
 def _subject_of_change(actor: Actor, agent_id: UUID, draft: schema.Draft, old: State) -> Subject:

@@ -73,14 +73,16 @@ def check_note(values: Mapping[str, Any]) -> str | None:
 
 
 def draft_and_note(
-    make_draft: Callable[[Mapping[str, Any]], Draft], values: Mapping[str, Any]
+    make_draft: Callable[[Mapping[str, Any]], Draft],
+    values: Mapping[str, Any],
+    refused: Iterable[tuple[str, str]] = (),
 ) -> tuple[Draft, str | None]:
     """What `make_draft` makes of the values without the note, and the note. Raises InvalidInput with every problem.
 
-    The note must not repeat a secret among the values. It is not compared with stored secrets: that would tell whether
-    a guess is right.
+    `refused` has problems of other members. The note must not repeat a secret among the values. It is not compared with
+    stored secrets: that would tell whether a guess is right.
     """
-    problems: list[tuple[str, str]] = []
+    problems = list(refused)
     note, draft = None, None
     try:
         note = check_note({NOTE: values[NOTE]} if NOTE in values else {})

@@ -1,0 +1,195 @@
+"""A PATCH of the whole document that a response had, and JSON Merge Patch."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from agents_app.connections import TYPES
+from agents_app.connections.database import Dialect
+from agents_app.operations.permissions import Actor
+from agents_app.operations.read_only_members import SENTENCES
+from agents_app.probes.results import Result
+from agents_app.schemas.agents import AgentValues
+from tests.api.conftest import Client
+from tests.make import agent_values, make_last_test
+
+MERGE_PATCH = "application/merge-patch+json"
+WHOLE = {
+    "description": "Orders\nand returns.",
+    "owner": "Ada",
+    "environment": "production",
+    "labels": {"team": "finance", "region": "emea"},
+    "model_provider": "openai",
+    "model_type": "gpt-5-mini",
+    "api_key": "sk-a-long-enough-key",
+    "api_key_expires_at": "2027-06-30",
+    "system_instructions": "Answer briefly.",
+}
+CONFIGS: list[tuple[str, dict[str, Any]]] = [
+    *((kind.value, {**declaration.example}) for kind, declaration in TYPES.items()),
+    *(("DB", {"dialect": dialect.value, "password": "pw"}) for dialect in Dialect),
+]
+
+
+@pytest.fixture
+def agent(api: Client, console: Flask, admin: Actor) -> dict[str, Any]:
+    """An agent of which every member has a value, as GET returns it."""
+    made = api.post("/agents", agent_values(**WHOLE, external_id="crm-17", connection_config={"password": "pw"})).json
+    make_last_test(console, admin, UUID(made["id"]), connection=Result(()))
+    read: dict[str, Any] = api.get(f"/agents/{made['id']}").json
+    return read
+
+
+def _refused(api: Client, agent: dict[str, Any], **changes: Any) -> dict[str, str]:
+    answer = api.patch(f"/agents/{agent['id']}", {**agent, "name": "Never stored", **changes})
+    assert answer.status_code == 422, changes
+    return {one["pointer"]: one["detail"] for one in answer.json["errors"]}
+
+
+def test_a_changed_read_only_member_is_named_with_what_to_do(api: Client, agent: dict[str, Any]) -> None:
+    others: dict[str, list[Any]] = {
+        "id": ["7d3e6f80-4a0c-4d5e-9f3a-2b1c0d9e8f70", None, 1, [agent["id"]], "", f"{{{agent['id']}}}"],
+        "version": [2, 0, None, "1", True, 1.5, -1, 10**30, []],
+        "status": ["disabled", None, "", 1, {}],
+        "status_reason": ["Moving.", "", 0, []],
+        "credential_expires_at": ["2027-01-01", ""],
+        "created_at": [None, "2026-01-01T00:00:00Z", agent["created_at"][:19], "9999-12-31T23:59:59-23:59", "\ud800"],
+        "updated_at": [None, "", 5, {"a": 1}],
+        "created_by": [None, {**agent["created_by"], "name": "Eve"}, {**agent["created_by"], "role": 1}, "Ada", []],
+        "updated_by": ["Eve", None],
+        "updated_by_token_owner": ["Eve", None, {}],
+        "last_test": [{"a": None}, {**agent["last_test"], "outcome": "failed"}, "passed", [], 1],
+        "secrets_set": [{"/other": {}}, None, [], {"/api_key": {"last_four": "0000"}}, {"/api_key": None}],
+        "warnings": [None, "x", {}, [1], [{"pointer": "/a"}], [{"pointer": 1, "detail": "b"}]],
+    }
+    assert others.keys() == SENTENCES.keys()
+    sentences = {name: text.format(version=1) for name, text in SENTENCES.items()}
+
+    for name, values in others.items():
+        for value in values:
+            assert _refused(api, agent, **{name: value}) == {f"/{name}": sentences[name]}, (name, value)
+    alone = api.patch(f"/agents/{agent['id']}", {"last_test": None})
+    assert (alone.status_code, alone.json["errors"][0]["detail"]) == (422, sentences["last_test"])
+    # Everything that is wrong is named at once, and nothing else is stored.
+    wrong = {name: values[0] for name, values in others.items()}
+    assert _refused(api, agent, **wrong, color="red", owner=["Ada"]).keys() == {
+        *(f"/{name}" for name in others), "/color", "/owner",
+    }  # fmt: skip
+    assert api.get(f"/agents/{agent['id']}").json == agent
+
+
+def test_every_member_of_an_agent_is_writable_or_read_only(agent: dict[str, Any]) -> None:
+    assert agent.keys() == (SENTENCES.keys() | AgentValues.model_fields.keys()) - {"api_key", "warnings"}
+
+
+def test_a_document_of_an_older_version_is_refused_with_the_present_version(api: Client, agent: dict[str, Any]) -> None:
+    path = f"/agents/{agent['id']}"
+    api.post(f"{path}/disable", {"reason": "Moving."})
+
+    stale = "The agent has changed since it was read. It is now at version 2. Read it again, then repeat the change."
+    assert _refused(api, agent) == {"/version": stale}
+    assert _refused(api, agent, id=None, owner=1).keys() == {"/version", "/id", "/owner"}
+    assert api.get(path).json["version"] == 2
+
+
+def test_instants_and_ids_may_have_another_spelling_and_unknown_members_may_be_missing(
+    api: Client, agent: dict[str, Any]
+) -> None:
+    path, created, zone = (
+        f"/agents/{agent['id']}",
+        datetime.fromisoformat(agent["created_at"]),
+        timezone(timedelta(hours=5)),
+    )
+    milliseconds = created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{created.microsecond // 1000:03}Z"
+    spellings = [
+        milliseconds,
+        milliseconds.lower(),
+        created.astimezone(zone).isoformat(),
+        f"{agent['created_at'][:26]}123Z",
+    ]
+    # A test in between is no reason to read again.
+    tests = [
+        agent["last_test"],
+        None,
+        {**agent["last_test"], "tested_at": "2026-01-01T00:00:00Z"},
+        {"outcome": "passed"},
+    ]
+    secrets = [{}, {"/api_key": {"readable": True}}]
+    facts = [{"id": agent["id"].upper()}, {"created_by": {"id": agent["created_by"]["id"].upper()}}]
+    sent = [
+        *({"created_at": spelling} for spelling in spellings),
+        *({"last_test": test} for test in tests),
+        *({"secrets_set": one} for one in secrets),
+        *facts,
+        {"warnings": [{"pointer": "/note", "detail": "An earlier one."}]},
+    ]
+
+    for changes in sent:
+        answer = api.patch(
+            path, {**agent, **changes, "owner": "Grace"} if changes is sent[-1] else {**agent, **changes}
+        )
+        assert answer.status_code == 200, (changes, answer.json)
+    assert (answer.json["owner"], answer.json["version"]) == ("Grace", 2)
+
+
+@pytest.mark.parametrize(("kind", "config"), CONFIGS, ids=lambda value: str(value)[:30])
+def test_what_a_response_had_is_written_back_unchanged(api: Client, kind: str, config: dict[str, Any]) -> None:
+    values = agent_values(**WHOLE, external_id="a/b", connection_type=kind, connection_config=config)
+    created = api.post("/agents", values)
+    assert created.status_code == 201, created.json
+    path, tag = f"/agents/{created.json['id']}", created.headers["ETag"]
+    responses = [created, api.get(path), api.patch(path, {}), api.get("/agents/by-external-id/a/b")]
+
+    for response in responses:
+        for media_type in ("application/json", MERGE_PATCH):
+            # Twice: nothing is stored, so the second one is the same.
+            for _ in range(2):
+                headers = {"If-Match": tag, "Content-Type": media_type}
+                answer = api.patch(path, data=json.dumps(response.json), headers=headers)
+                assert (answer.status_code, answer.headers["ETag"]) == (200, tag), answer.json
+    changed = api.patch(path, {**responses[1].json, "name": "Other"}).json
+    again = api.patch(path, {**changed, "labels": {"team": "sales"}}).json
+
+    assert (changed["name"], changed["version"], changed["secrets_set"]) == ("Other", 2, created.json["secrets_set"])
+    assert (again["name"], again["labels"], again["version"]) == ("Other", {"team": "sales"}, 3)
+    assert again["connection_config"] == created.json["connection_config"]
+
+
+def test_another_media_type_is_refused_with_those_that_a_patch_takes(api: Client, agent: dict[str, Any]) -> None:
+    path = f"/agents/{agent['id']}"
+    for media_type in ("application/json-patch+json", "text/json", "application/vnd.api+json", ""):
+        refused = api.patch(path, data='{"name": "Other"}', headers={"Content-Type": media_type})
+
+        assert (refused.status_code, refused.json["code"]) == (415, "unsupported_media_type")
+        assert refused.headers["Accept-Patch"] == f"application/json, {MERGE_PATCH}"
+        assert f"Send the body as application/json or {MERGE_PATCH}," in refused.json["detail"]
+    for method, other in (("POST", "/agents"), ("POST", f"{path}/test"), ("PUT", "/agents/by-external-id/a")):
+        refused = api(method, other, data="{}", headers={"Content-Type": MERGE_PATCH})
+        assert (refused.status_code, "Accept-Patch" in refused.headers) == (415, False)
+
+
+def test_a_merge_patch_merges_labels_one_by_one(api: Client, agent: dict[str, Any]) -> None:
+    path = f"/agents/{agent['id']}"
+
+    def patched(media_type: str, labels: Any) -> Any:
+        answer = api.patch(path, data=json.dumps({"labels": labels}), headers={"Content-Type": media_type})
+        return answer.json["labels"] if answer.status_code == 200 else answer.json["errors"][0]["pointer"]
+
+    assert patched(MERGE_PATCH, {"region": None, "cost": "7", "none": None}) == {"team": "finance", "cost": "7"}
+    assert patched(MERGE_PATCH, {}) == {"team": "finance", "cost": "7"}
+    assert patched(MERGE_PATCH, {"team": {"a": 1}}) == patched(MERGE_PATCH, {"team": 7}) == "/labels/team"
+    assert patched(MERGE_PATCH, ["team"]) == "/labels"
+    assert patched(MERGE_PATCH, {f"l{number}": "1" for number in range(200)}) == "/labels"
+    assert patched("application/json", {"region": "emea"}) == {"region": "emea"}
+    assert patched("application/json; charset=UTF-8", {"region": None}) == "/labels/region"
+    assert patched(f"{MERGE_PATCH}; charset=utf-8", None) == {}
+
+
+def test_a_test_takes_the_document_too(api: Client, console: Flask, agent: dict[str, Any]) -> None:
+    refused = api.post(f"/agents/{agent['id']}/test", {**agent, "status": "disabled", "model_type": 5, "note": "a"})
+
+    assert {one["pointer"] for one in refused.json["errors"]} == {"/status", "/model_type", "/note"}
