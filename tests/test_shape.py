@@ -217,6 +217,8 @@ DOES_WITHOUT = {
         "counts": "the same",
         "fetch": "only a token with the scope runtime may, and the terminal has none",
         "check": "the same",
+        "id_to_fetch": "the same",
+        "fetchable": "the same",
         "of_agent": "`flask agents attention` prints the reasons of every agent",
         "result": "the command prints it",
         "selected": "the terminal chooses agents by filters",
@@ -230,7 +232,9 @@ DOES_WITHOUT = {
         "id_of": "a person finds the agent with the search",
         "fetch": "only a token with the scope runtime may",
         "of_agent": "`read_page` has the reasons",
-        "check": "the same",
+        "check": "only a token with the scope runtime may",
+        "id_to_fetch": "the same",
+        "fetchable": "the same",
         "store_sample": "only `flask demo` makes samples",
     },
 }
@@ -304,7 +308,7 @@ MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operatio
 MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 26, 27
+SETTINGS, API_OPERATIONS = 26, 29
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

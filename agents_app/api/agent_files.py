@@ -11,6 +11,7 @@ from agents_app.operations.planned_agents import as_json
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.schemas.listing import ExportQuery, ImportQuery
+from agents_app.schemas.repeated_filters import with_several
 from agents_app.values import limits
 from agents_app.values.choices import FileFormat
 from agents_app.wording import number_text
@@ -54,7 +55,7 @@ ENDPOINTS = (
         + "same agents are equal to the byte. `format=yaml` gives the same content in YAML. The header "
         + "`Export-Warning` says that agents share a name without an `external_id`, so that an import refuses them. "
         + f"422 if more than {number_text(limits.FILE_AGENTS)} agents match: export in parts, with filters.",
-        query=ExportQuery,
+        query=with_several(ExportQuery),
         excluded=frozenset({"sort", "limit", "cursor", "before"}),
         responses={200: "AgentFile"},
         media_types=tuple(MEDIA_TYPES.values()),

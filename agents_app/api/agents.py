@@ -12,6 +12,7 @@ from agents_app.operations import agent_reads, agents, save_warnings
 from agents_app.operations import attention as attention_operations
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import listing as queries
+from agents_app.schemas.repeated_filters import with_several
 
 Values = Mapping[str, Any]
 
@@ -106,7 +107,7 @@ ENDPOINTS = (
         permission="agents.read",
         description="Returns one page. For the next page, send `next_cursor` as `cursor`, with the same `sort` and "
         + "filters. Without `sort`, the agent that was created first comes first. An empty filter is refused.",
-        query=queries.PagedQuery,
+        query=with_several(queries.PagedQuery),
         excluded=frozenset({"before"}),
         responses={200: "AgentPage"},
         errors=(400,),

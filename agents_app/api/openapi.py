@@ -179,11 +179,16 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         found.append({"name": "version", "in": "path", "required": True, "schema": schema})
     if endpoint.query is not None:
         schemas = openapi_schemas.parameters(endpoint.query)
-        found += [{"name": name, "in": "query", "schema": schemas[name]} for name in endpoint.parameters]
+        found += [_query_parameter(name, schemas[name]) for name in endpoint.parameters]
     text = {"type": "string"}
     described = {name: HEADER_DESCRIPTIONS.get(f"{endpoint.method} {name}") for name in endpoint.headers}
     headers = [{"name": name, "description": own or HEADER_DESCRIPTIONS[name]} for name, own in described.items()]
     return found + [{**header, "in": "header", "schema": text} for header in headers]
+
+
+def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    parameter = {"name": name, "in": "query", "schema": schema}
+    return parameter | {"style": "form", "explode": True} if schema.get("type") == "array" else parameter
 
 
 def _responses(endpoint: Endpoint) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Collection
-from typing import Any
+from typing import Any, get_origin
 from urllib.parse import unquote_to_bytes
 
 from flask import request
@@ -79,12 +79,16 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     """
     given = request.args.to_dict(flat=False)
     problems = [(f"/{escape_pointer(name)}", "Unknown parameter. Remove it.") for name in given.keys() - known]
-    problems += [(f"/{name}", "Send this parameter only once.") for name in known if len(given.get(name, ())) > 1]
+    sent = {name: given[name] for name in known if name in given}
+    several = {name for name in sent if get_origin(schema.model_fields[name].annotation) is list}
+    twice = {name for name, texts in sent.items() if len(texts) > 1} - several
+    problems += [(f"/{name}", "Send this parameter only once.") for name in twice]
     # A client whose variable is empty must not get all agents.
-    empty = [name for name in known if given.get(name) and is_empty(given[name][0])]
+    empty = {name for name, texts in sent.items() if any(map(is_empty, texts))}
     problems += [(f"/{name}", EMPTY) for name in empty if not field_notes(schema, name).get("may_be_empty")]
+    read_ones = {name: texts for name, texts in sent.items() if name not in twice and name not in empty & several}
     try:
-        read = parse(schema, {name: texts[0] for name, texts in given.items() if name in known and len(texts) == 1})
+        read = parse(schema, {name: texts if name in several else texts[0] for name, texts in read_ones.items()})
     except InvalidInput as refusal:
         problems += refusal.fields
     if problems:

@@ -16,7 +16,7 @@ from agents_app.api.result_schemas import (
     ResponseSchema,
     SaveWarning,
 )
-from agents_app.api.runtime_schemas import CheckedAgents, Readers
+from agents_app.api.runtime_schemas import CheckedAgents, Readers, RuntimeAgentPage
 from agents_app.connections import TYPES
 from agents_app.schemas.agents import FIELDS, AgentValues
 from agents_app.values.choices import AgentStatus, ConnectionType, Environment, ModelProvider, Role, Scope
@@ -231,6 +231,7 @@ ANSWERS: tuple[type[ResponseSchema], ...] = (
     SavedAgent,
     AgentPage,
     RuntimeAgent,
+    RuntimeAgentPage,
     ConnectionTestResult,
     Attention,
     BulkResult,

@@ -8,8 +8,10 @@ from flask import Response, request
 
 from agents_app.api import etags, responses
 from agents_app.api.endpoint import Endpoint
+from agents_app.api.external_agents import IN_THE_PATH
 from agents_app.operations import readers, runtime
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.repeated_filters import RuntimeQuery
 from agents_app.schemas.runtime import CheckValues
 from agents_app.values.fields import parse
 
@@ -20,6 +22,17 @@ def fetch(actor: Actor, agent_id: UUID) -> Response:
     if isinstance(found, str):
         return responses.not_modified(etags.quoted(found))
     return responses.with_etag(found, etags.of_runtime(found))
+
+
+def fetch_by_external_id(actor: Actor, external_id: str) -> Response:
+    """The same for an agent with this external id."""
+    return fetch(actor, runtime.id_to_fetch(actor, external_id))
+
+
+def listing(actor: Actor, query: RuntimeQuery) -> Response:
+    """A page of the agents that the token may fetch."""
+    found, next_cursor = runtime.fetchable(actor, query)
+    return responses.as_json({"items": [_with_tag(**one) for one in found], "next_cursor": next_cursor})
 
 
 def check(actor: Actor, values: Mapping[str, Any]) -> Response:
@@ -53,6 +66,36 @@ ENDPOINTS = (
         + "If-None-Match: a 304 contains no secret. To ask about many agents, use `POST /runtime/check`.",
         responses={200: "RuntimeAgent", 304: None},
         headers=("If-None-Match",),
+        tag="Runtime",
+    ),
+    Endpoint(
+        operation="fetchAgentRuntimeByExternalId",
+        method="GET",
+        path="/runtime/by-external-id/{external_id}",
+        view=fetch_by_external_id,
+        summary="Fetch the configuration to run an agent by its external id",
+        permission="agents.runtime",
+        description="**Returns secrets in clear text.** The response, its ETag and what is recorded are those of "
+        + f"`GET /agents/{{agent_id}}/runtime`. {IN_THE_PATH.partition(' Clients')[0]}",
+        responses={200: "RuntimeAgent", 304: None},
+        errors=(404,),
+        headers=("If-None-Match",),
+        tag="Runtime",
+    ),
+    Endpoint(
+        operation="listRuntimeAgents",
+        method="GET",
+        path="/runtime/agents",
+        view=listing,
+        summary="List the agents that a runtime can fetch",
+        permission="agents.runtime",
+        description="Returns one page of the active agents that the token may fetch, the oldest first, without "
+        + "secrets. `etag` is that of the configuration for runtimes. For the next page, send `next_cursor` as "
+        + "`cursor`, with the same filter. A disabled agent is missing: `POST /runtime/check` returns its state. "
+        + "Nothing is recorded: to list is no fetch and no check.",
+        query=RuntimeQuery,
+        responses={200: "RuntimeAgentPage"},
+        errors=(400,),
         tag="Runtime",
     ),
     Endpoint(

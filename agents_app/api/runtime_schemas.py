@@ -25,6 +25,23 @@ class CheckedAgents(ResponseSchema):
     check_again_after_s: int = Field(description="The number of seconds after which to check again.")
 
 
+class RuntimeAgentSummary(ResponseSchema):
+    """An active agent that the token may fetch."""
+
+    id: UUID
+    external_id: str | None
+    name: str
+    version: int
+    etag: str = Field(description="The ETag of the configuration for runtimes.")
+
+
+class RuntimeAgentPage(ResponseSchema):
+    """One page of the agents that the token may fetch."""
+
+    items: list[RuntimeAgentSummary]
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
 class Reader(ResponseSchema):
     """A token with which a runtime has fetched or checked an agent."""
 

@@ -106,17 +106,17 @@ def _is_before_cursor(query: AgentQuery) -> sa.ColumnElement[bool]:
 
 
 def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
-    conditions = [getattr(Agent, name) == value for name in EXACT if (value := getattr(query, name)) is not None]
-    if query.label_pair is not None:
-        name, value = query.label_pair
-        found = Agent.labels[name].as_string()
-        conditions.append(found.is_not(None) if value is None else found == value)
-    if query.model_type is not None:
-        conditions.append(Agent.model_type.in_(spellings(query.model_type)))
-    if query.created_by is not None:
-        conditions.append(Agent.created_by == UUID(query.created_by))
-    if query.test is not None:
-        conditions.append(test_results.has(query.test))
+    conditions = [_is_one_of(getattr(Agent, name), values) for name in EXACT if (values := query.wanted(name))]
+    if labels := [_has_label(*pair) for pair in query.label_pairs]:
+        conditions.append(sa.or_(*labels))
+    if models := query.wanted("model_type"):
+        conditions.append(Agent.model_type.in_([spelling for model in models for spelling in spellings(model)]))
+    if creators := query.wanted("created_by"):
+        conditions.append(_is_one_of(Agent.created_by, list(map(UUID, creators))))
+    if tests := query.wanted("test"):
+        conditions.append(sa.or_(*map(test_results.has, tests)))
+    if query.updated_since is not None:
+        conditions.append(Agent.updated_at >= query.updated_since)
     if query.needs_attention is not None and attention is not None:
         needs_attention = Agent.id.in_(sa.select(attention.c.id))
         conditions.append(needs_attention if query.needs_attention else ~needs_attention)
@@ -124,6 +124,18 @@ def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None)
         sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in word)) for word in query.words
     ]
     return statement.where(*conditions)
+
+
+def _is_one_of(column: Any, values: list[Any]) -> sa.ColumnElement[bool]:
+    # Most filters have one value, and the plan for it does not depend on their number.
+    found: sa.ColumnElement[bool] = column == values[0] if len(values) == 1 else column.in_(values)
+    return found
+
+
+def _has_label(name: str, value: str | None) -> sa.ColumnElement[bool]:
+    label = Agent.labels[name].as_string()
+    found: sa.ColumnElement[bool] = label.is_not(None) if value is None else label == value
+    return found
 
 
 def _capped(rows: AnySelect) -> sa.ScalarSelect[int]:

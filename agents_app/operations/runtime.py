@@ -14,10 +14,12 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Forbidden, NotFound
 from agents_app.models import Agent, RuntimeRead
-from agents_app.operations import agent_secrets, runtime_reads, version_marks
+from agents_app.operations import agent_secrets, external_ids, runtime_reads, version_marks
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import API_KEY, CONFIG, FIELDS
+from agents_app.schemas.listing import Sort, make_cursor, read_cursor
+from agents_app.schemas.repeated_filters import RuntimeQuery
 from agents_app.values import limits
 from agents_app.values.choices import AgentStatus
 from agents_app.values.rules import is_uuid
@@ -58,6 +60,9 @@ CHECKED = (
         ),
     )
 )
+FETCHABLE = sa.select(Agent.id, Agent.external_id, Agent.name, Agent.version, Agent.updated_at, Agent.created_at).where(
+    OF_ACCOUNT, Agent.status == AgentStatus.ACTIVE
+)
 # How often a runtime should ask, in seconds. What it asks is stored as often.
 CHECK_AGAIN_AFTER_S = int(runtime_reads.STORE_EVERY.total_seconds())
 NOT_FOUND = {"state": "not_found", "id": None, "version": None, "marked": None, "reason": None}
@@ -83,6 +88,39 @@ def fetch(actor: Actor, agent_id: UUID, known: Container[str] = (), *, is_head: 
     if not is_head:
         (runtime_reads.store_sign_of_life if is_known else runtime_reads.store_fetch)(actor, row, now())
     return answer
+
+
+def id_to_fetch(actor: Actor, external_id: str) -> UUID:
+    """The id of the agent with this external id, for `fetch`. Raises Forbidden, and NotFound as `fetch` does."""
+    actor.require("agents.runtime")
+    with db.reading() as connection:
+        agent_id = external_ids.find(connection, actor, external_id)
+    if not _may_fetch(actor, agent_id):
+        raise NotFound(external_ids.NO_AGENT)
+    return agent_id
+
+
+def fetchable(actor: Actor, query: RuntimeQuery) -> tuple[list[dict[str, Any]], str | None]:
+    """The active agents that this token may fetch, the oldest first, with marked versions; and the next cursor.
+
+    It is no fetch and no check: nothing is stored. Raises Forbidden, Malformed (cursor).
+    """
+    actor.require("agents.runtime")
+    statement = FETCHABLE.order_by(Agent.created_at, Agent.id).limit(query.limit + 1)
+    if actor.agent_ids:
+        statement = statement.where(Agent.id.in_(actor.agent_ids))
+    if query.external_id:
+        statement = statement.where(Agent.external_id.in_(query.external_id))
+    if query.cursor:
+        created_at, agent_id = read_cursor(query.cursor, Sort.CREATED_UP, query.cursor_filters)
+        place = sa.tuple_(sa.literal(created_at, Agent.created_at.type), sa.literal(agent_id, Agent.id.type))
+        statement = statement.where(sa.tuple_(Agent.created_at, Agent.id) > place)
+    with db.reading() as connection:
+        rows = connection.execute(statement, {"account_id": actor.account_id}).all()
+    shown, more = rows[: query.limit], len(rows) > query.limit
+    cursor = make_cursor(Sort.CREATED_UP, shown[-1].created_at, shown[-1].id, query.cursor_filters) if more else None
+    names = ("id", "external_id", "name", "version")
+    return [{**{name: row._mapping[name] for name in names}, "marked": _marked(row)} for row in shown], cursor
 
 
 def check(actor: Actor, known: Mapping[str, Collection[str]]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from agents_app.values import fields, limits
 from agents_app.values.choices import AgentStatus, ConnectionType, Environment, FileFormat, LastTest, ModelProvider
 from agents_app.values.fields import Schema, field
 from agents_app.values.labels import label_filter
+from agents_app.values.moments import moment
 from agents_app.values.rules import boolean, choice, flag, is_uuid, line, plan_digest, uuid_text, whole_number
 from agents_app.values.text import fold_for_search
 
@@ -76,6 +77,13 @@ class AgentQuery(Schema):
         + "`never`: the agent was not tested.",
         default=None,
     )
+    updated_since: Annotated[datetime | None, moment()] = field(
+        "Changed since",
+        "Only agents that were changed at this time or later: RFC 3339 with a zone, such as 2026-11-27T09:30:00Z. A "
+        + "change counts from its beginning and is visible from its end, so ask from a minute before the last request. "
+        + "Deleted agents are in another list.",
+        default=None,
+    )
     needs_attention: Annotated[bool | None, boolean()] = field(
         "Needs attention",
         "Only agents that need attention (true) or do not (false): the last test failed, something that is "
@@ -98,11 +106,16 @@ class AgentQuery(Schema):
         words = [[fold_for_search(word), word.casefold()] for word in (self.q or "").split()]
         return [list(dict.fromkeys(word)) for word in words if word[0].strip()]
 
+    def wanted(self, name: str) -> list[Any]:
+        """The values of a filter, one of which an agent must have. Empty if the filter was not sent."""
+        value = getattr(self, name)
+        return value if isinstance(value, list) else [] if value is None else [value]
+
     @property
-    def label_pair(self) -> tuple[str, str | None] | None:
-        """The name of the label and its value, which is None if every value matches. None if no label is asked for."""
-        name, separator, value = (self.label or "").partition(":")
-        return (name, value if separator else None) if name else None
+    def label_pairs(self) -> list[tuple[str, str | None]]:
+        """The name of each wanted label and its value, which is None if every value matches."""
+        parts = [label.partition(":") for label in self.wanted("label")]
+        return [(name, value if separator else None) for name, separator, value in parts]
 
     @property
     def is_backwards(self) -> bool:
@@ -138,8 +151,7 @@ class PagedQuery(AgentQuery):
     @property
     def cursor_filters(self) -> str:
         """A hash of the filters that the cursors of this list need again."""
-        filters = self.model_dump(mode="json", exclude=set(PLACE), exclude_defaults=True)
-        return sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:8]
+        return hash_of_filters(self)
 
 
 class ExportQuery(AgentQuery):
@@ -161,6 +173,12 @@ class ImportQuery(Schema):
     note: Annotated[str | None, line(limits.CHANGE_NOTE)] = field(
         "Note", "Why you make these changes. The history shows it.", default=None
     )
+
+
+def hash_of_filters(query: Schema) -> str:
+    """A short hash of the filters of a query."""
+    filters = query.model_dump(mode="json", exclude=set(PLACE), exclude_defaults=True)
+    return sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def parse(values: Mapping[str, Any]) -> AgentQuery:

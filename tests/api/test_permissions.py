@@ -65,6 +65,12 @@ TABLE = {
         "runtime for another agent": 404,
         "foreign": 403,
     },
+    ("GET", "/runtime/by-external-id/<text:external_id>"): {
+        **allowed("runtime", "runtime without maker"),
+        "runtime for another agent": 404,
+        "foreign": 403,
+    },
+    ("GET", "/runtime/agents"): allowed("runtime", "runtime for another agent", "runtime without maker", foreign=403),
     ("GET", f"{ONE}/readers"): allowed(*READERS),
     ("POST", "/runtime/check"): allowed("runtime", "runtime for another agent", "runtime without maker", foreign=403),
     ("GET", "/me"): allowed(*ALL_CALLERS, foreign=200),
