@@ -57,7 +57,7 @@ ENDPOINTS = (
         + f"422 if more than {number_text(limits.FILE_AGENTS)} agents match: export in parts, with filters.",
         query=with_several(ExportQuery),
         excluded=frozenset({"sort", "limit", "cursor", "before"}),
-        responses={200: "AgentFile"},
+        responses={200: "ExportedAgentFile"},
         media_types=tuple(MEDIA_TYPES.values()),
     ),
     Endpoint(

@@ -44,7 +44,7 @@ ENDPOINTS = (
         + f"secret. {LIMITS}",
         body="UnsavedAgentUpdate",
         body_is_optional=True,
-        responses={200: "ConnectionTestResult"},
+        responses={200: "TestResult"},
     ),
     Endpoint(
         operation="testConnection",
@@ -55,6 +55,6 @@ ENDPOINTS = (
         permission="agents.test",
         description=f"Takes the values of a whole agent. Nothing is saved. {LIMITS}",
         body="UnsavedAgent",
-        responses={200: "ConnectionTestResult"},
+        responses={200: "TestResult"},
     ),
 )

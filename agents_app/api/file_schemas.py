@@ -1,12 +1,13 @@
-"""The schemas of files of agents and of their plans, for the OpenAPI document."""
+"""The schemas of answers with a file of agents or with its plan, for the OpenAPI document."""
 
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from agents_app.api.result_schemas import ResponseSchema, SaveWarning
+from agents_app.api.result_schemas import ResponseSchema, SaveWarning, add_agent_fields
 from agents_app.schemas.agent_files import FORMAT
+from agents_app.values.choices import AgentStatus
 
 EXAMPLE = {
     "format": FORMAT,
@@ -27,26 +28,25 @@ EXAMPLE = {
 }
 
 
-class AgentInFile(ResponseSchema):
-    """An agent of a file. It has the members of an agent that is created, without secrets."""
-
-    model_config = ConfigDict(extra="allow")
+class AgentFields(ResponseSchema):
+    """An agent of a file, without secrets. A member that is absent has its default."""
 
     name: str
     connection_type: str
     connection_config: dict[str, Any]
-    status: Literal["active", "disabled"] = Field(default="active")
+    status: AgentStatus = Field(default=AgentStatus.ACTIVE, description="Default: `active`.")
     status_reason: str | None = None
-    secrets: dict[str, str | None] = Field(
-        default={}, description="By name: `stored` keeps the secret that the console has, and null removes it."
-    )
+    secrets: dict[str, str | None] = Field(default={}, description="By name: `stored` means that the console has it.")
 
 
-class AgentFile(ResponseSchema):
-    """A file of agents."""
+ExportedAgent = add_agent_fields(AgentFields, "ExportedAgent", None)
 
-    format: Literal["agent-console-agents/1"] = Field(description=f"Always {FORMAT}.")
-    agents: list[AgentInFile]
+
+class ExportedAgentFile(ResponseSchema):
+    """A file of agents. `POST /agents/import` takes it."""
+
+    format: str = Field(description=f"Always {FORMAT}.")
+    agents: list[ExportedAgent]  # type: ignore[valid-type]
 
 
 class Difference(ResponseSchema):

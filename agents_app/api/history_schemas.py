@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from agents_app.api.result_schemas import ResponseSchema, known_values
+from agents_app.api.json_schemas import known_values
+from agents_app.api.result_schemas import ResponseSchema
 
 SecretChange = Literal["set", "replaced", "removed"]
 

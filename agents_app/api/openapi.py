@@ -9,10 +9,10 @@ import orjson
 from flask import Flask, Response
 
 from agents_app import __version__, static_files
-from agents_app.api import docs, file_schemas, openapi_schemas
+from agents_app.api import docs, file_schemas, openapi_schemas, request_components
 from agents_app.api.endpoint import Endpoint
+from agents_app.api.json_schemas import reference
 from agents_app.api.request_parsing import PATCH_TYPES
-from agents_app.api.response_schemas import REF
 from agents_app.api.responses import REPLAYED
 from agents_app.config import Settings
 from agents_app.connections import TYPES
@@ -36,6 +36,12 @@ HEADER_DESCRIPTIONS = {
     "If-None-Match": "The ETag that you have, in its quotes. Returns 304 if it is the current one.",
     "PUT If-None-Match": "Only `*`: creates the agent, and returns 412 if it exists already.",
     "Idempotency-Key": "1 to 255 printable ASCII characters. Use a new key for each agent.",
+}
+TAGS = {
+    "Agents": "Agents: read, write, test, export and import.",
+    "History": "The versions of agents, and deleted agents.",
+    "Runtime": "For the programs that run agents.",
+    "About": "For a new client.",
 }
 REPLAYED_HEADER = {
     "schema": {"type": "string"},
@@ -111,7 +117,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
     """Build the document once, and serve it."""
     known: Settings = app.extensions["settings"]
-    file = StaticFile(orjson.dumps(document(prefix, endpoints, known.sub_path)), "application/json")
+    file = StaticFile(orjson.dumps(document(prefix, endpoints, known.public_url or "/")), "application/json")
 
     def openapi() -> Response:
         docs.reader()
@@ -120,18 +126,17 @@ def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
     app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)
 
 
-def document(prefix: str, endpoints: Sequence[Endpoint], sub_path: str = "") -> dict[str, Any]:
-    """The document (OpenAPI 3.1) of a console at this path."""
+def document(prefix: str, endpoints: Sequence[Endpoint], server: str = "/") -> dict[str, Any]:
+    """The document (OpenAPI 3.1) of a console at this URL. "/" means the host that the document was fetched from."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
-    # Without `servers`, the paths are relative to the URL of the document.
-    servers = {"servers": [{"url": sub_path}]} if sub_path else {}
-    return servers | {
+    return {
         "openapi": "3.1.0",
         "info": {"title": "Agent Console", "version": __version__, "description": API_DESCRIPTION},
+        "servers": [{"url": server}],
         "security": [{"token": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(endpoint.tag for endpoint in endpoints)],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -152,8 +157,9 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.body is not None:
         known = EXAMPLES.get(endpoint.operation) or EXAMPLES[endpoint.body]
         examples = {name: {"value": value} for name, value in known.items()}
-        media_types = endpoint.media_types if endpoint.takes_file else PATCH_TYPES if endpoint.merges else JSON
-        content = {one: {"schema": _reference(endpoint.body), "examples": examples} for one in media_types}
+        # A file of agents can be YAML too. Some generators leave out an operation with such a body.
+        media_types = PATCH_TYPES if endpoint.merges else JSON
+        content = {one: {"schema": reference(endpoint.body), "examples": examples} for one in media_types}
         operation["requestBody"] = {"required": not endpoint.body_is_optional, "content": content}
     return operation
 
@@ -178,7 +184,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         schema = {"type": "integer", "minimum": 1}
         found.append({"name": "version", "in": "path", "required": True, "schema": schema})
     if endpoint.query is not None:
-        schemas = openapi_schemas.parameters(endpoint.query)
+        schemas = request_components.parameters(endpoint.query)
         found += [_query_parameter(name, schemas[name]) for name in endpoint.parameters]
     text = {"type": "string"}
     described = {name: HEADER_DESCRIPTIONS.get(f"{endpoint.method} {name}") for name in endpoint.headers}
@@ -203,7 +209,7 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
 def _success(status: int, name: str | None, media_types: Sequence[str] = JSON) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if name is not None:
-        answer["content"] = {one: {"schema": _reference(name)} for one in media_types}
+        answer["content"] = {one: {"schema": reference(name)} for one in media_types}
     has_version = name in SCHEMAS_WITH_ETAG or status == HTTPStatus.NOT_MODIFIED
     headers = (["Location"] if status == HTTPStatus.CREATED else []) + (["ETag"] if has_version else [])
     if headers:
@@ -224,8 +230,4 @@ def _error_statuses(endpoint: Endpoint) -> list[int]:
 
 def _error(status: int | None) -> dict[str, Any]:
     description = HTTPStatus(status).phrase if status else "Any other error"
-    return {"description": description, "content": {"application/problem+json": {"schema": _reference("Problem")}}}
-
-
-def _reference(name: str) -> dict[str, str]:
-    return {"$ref": REF.format(model=name)}
+    return {"description": description, "content": {"application/problem+json": {"schema": reference("Problem")}}}

@@ -1,33 +1,24 @@
 """The schemas of responses, for the OpenAPI document and for the tests that check real responses."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema, create_model
+from pydantic import Field
 
-from agents_app.api.file_schemas import AppliedPlan
+from agents_app.api.file_schemas import AppliedPlan, ExportedAgentFile
 from agents_app.api.history_schemas import HISTORY
 from agents_app.api.result_schemas import (
     Attention,
-    ConnectionTestResult,
-    LastTestDetails,
-    LastTestSummary,
     ResponseSchema,
     SaveWarning,
+    TestDetails,
+    TestResult,
+    TestSummary,
+    add_agent_fields,
 )
 from agents_app.api.runtime_schemas import CheckedAgents, Readers, RuntimeAgentPage
-from agents_app.connections import TYPES
-from agents_app.schemas.agents import FIELDS, AgentValues
 from agents_app.values.choices import AgentStatus, ConnectionType, Environment, ModelProvider, Role, Scope
-
-REF = "#/components/schemas/{model}"
-
-
-def one_of_connection_types(suffix: str) -> WithJsonSchema:
-    """The union of the schemas of all connection types with this suffix."""
-    names = [declaration.__name__ + suffix for declaration in TYPES.values()]
-    return WithJsonSchema({"oneOf": [{"$ref": REF.format(model=name)} for name in names]})
 
 
 class Named(ResponseSchema):
@@ -64,7 +55,7 @@ class AgentSummary(ResponseSchema):
     updated_by_token_owner: str | None = Field(
         description="The present name of the person whose API token made the last change. Null without a token."
     )
-    last_test: LastTestSummary | None = Field(description="Null if the agent was never tested.")
+    last_test: TestSummary | None = Field(description="Null if the agent was never tested.")
 
 
 class AgentInList(AgentSummary):
@@ -85,18 +76,11 @@ class SecretFact(ResponseSchema):
     readable: bool = Field(description="False if it cannot be decrypted: restore its encryption key, or set it again.")
 
 
-def add_agent_fields(base: type[ResponseSchema], name: str) -> type[ResponseSchema]:
-    """A subclass of `base` with this name, which also has the fields of an agent that `base` does not declare."""
-    fields = {name: field for name, field in AgentValues.model_fields.items() if name in FIELDS}
-    added: Any = {name: (field.annotation, ...) for name, field in fields.items() if name not in base.model_fields}
-    return create_model(name, __base__=base, __doc__=base.__doc__, **added)
-
-
 class AgentWithDetails(AgentSummary):
     """An agent, without the values of its secrets."""
 
-    connection_config: Annotated[dict[str, Any], one_of_connection_types("Shown")]
-    last_test: LastTestDetails | None = Field(description="Null if the agent was never tested.")
+    connection_config: dict[str, Any]
+    last_test: TestDetails | None = Field(description="Null if the agent was never tested.")
     secrets_set: dict[str, SecretFact] = Field(description="The stored secrets, by JSON pointer.")
 
 
@@ -113,7 +97,7 @@ class RuntimeFields(ResponseSchema):
     id: UUID
     version: int
     api_key: str | None
-    connection_config: Annotated[dict[str, Any], one_of_connection_types("InClear")]
+    connection_config: dict[str, Any]
     updated_at: datetime
 
 
@@ -227,12 +211,13 @@ class Problem(ResponseSchema):
 
 ANSWERS: tuple[type[ResponseSchema], ...] = (
     AppliedPlan,
+    ExportedAgentFile,
     Agent,
     SavedAgent,
     AgentPage,
     RuntimeAgent,
     RuntimeAgentPage,
-    ConnectionTestResult,
+    TestResult,
     Attention,
     BulkResult,
     CheckedAgents,

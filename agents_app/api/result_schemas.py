@@ -3,22 +3,29 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from agents_app.api.json_schemas import known_values
 from agents_app.operations.test_results import RESPONSIBLE_CODES, STEP_NAMES
+from agents_app.schemas.agents import FIELDS, AgentValues
 
 Outcome = Literal["passed", "warning", "failed"]
-
-
-def known_values(*values: str) -> str:
-    """A description of a text that has these values. Later releases can add some, so it is no enum."""
-    return f"Known values: {', '.join(f'`{value}`' for value in values)}. Later releases can add values."
 
 
 class ResponseSchema(BaseModel):
     """A response or a part of one."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def add_agent_fields(base: type[ResponseSchema], name: str, default: Any = ...) -> type[ResponseSchema]:
+    """A subclass of `base` with this name, which also has the fields of an agent that `base` does not declare.
+
+    Without a default, each of them is in every answer.
+    """
+    fields = {name: field for name, field in AgentValues.model_fields.items() if name in FIELDS}
+    added: Any = {name: (field.annotation, default) for name, field in fields.items() if name not in base.model_fields}
+    return create_model(name, __base__=base, __doc__=base.__doc__, **added)
 
 
 class SaveWarning(ResponseSchema):
@@ -28,7 +35,7 @@ class SaveWarning(ResponseSchema):
     detail: str = Field(description="What is doubtful or missing. It never repeats a secret.")
 
 
-class LastTestSummary(ResponseSchema):
+class TestSummary(ResponseSchema):
     """The last test of the saved state of an agent."""
 
     outcome: Outcome = Field(description="`warning`: the agent works, but something should be changed.")
@@ -40,7 +47,7 @@ class LastTestSummary(ResponseSchema):
     is_sample: bool = Field(description="Whether `flask demo` stored the result as a sample, without a test.")
 
 
-class StepOfTest(ResponseSchema):
+class TestStep(ResponseSchema):
     """One step of a test. If the test failed, the last step is the one that failed."""
 
     name: str = Field(description=known_values(*STEP_NAMES))
@@ -49,7 +56,7 @@ class StepOfTest(ResponseSchema):
     milliseconds: int
 
 
-class CauseOfTest(ResponseSchema):
+class TestCause(ResponseSchema):
     """A cause or a warning: what is wrong, what to do, and who can do it."""
 
     code: str
@@ -61,26 +68,26 @@ class CauseOfTest(ResponseSchema):
     responsible_label: str
 
 
-class PartOfTest(ResponseSchema):
+class TestPart(ResponseSchema):
     """The test of the connection, or of the model."""
 
     part: Literal["connection", "model"]
     label: str
     outcome: Outcome
-    steps: list[StepOfTest]
-    cause: CauseOfTest | None
-    warnings: list[CauseOfTest]
+    steps: list[TestStep]
+    cause: TestCause | None
+    warnings: list[TestCause]
     facts: dict[str, Any] = Field(description="Values that the steps read, such as the name of a dataset.")
     statements: list[str] = Field(description="SQL that gives the user of the database the rights that it should have.")
 
 
-class LastTestDetails(LastTestSummary):
+class TestDetails(TestSummary):
     """The last test of the saved state of an agent, with its steps."""
 
-    parts: list[PartOfTest]
+    parts: list[TestPart]
 
 
-class ConnectionTestResult(LastTestDetails):
+class TestResult(TestDetails):
     """The result of a test."""
 
     is_saved: bool = Field(

@@ -1,6 +1,9 @@
 """The OpenAPI document is valid and complete, shows no secrets, and can be private."""
 
+import json
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,9 +13,11 @@ from openapi_spec_validator import validate
 from agents_app import http, refusals
 from agents_app.api import ENDPOINTS, PREFIX
 from agents_app.api.endpoint import Endpoint
+from agents_app.api.request_components import stem
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Actor, Visitor
+from agents_app.values.choices import ConnectionType
 from tests.api.conftest import Client, document, is_valid
 from tests.bad_inputs import BAD_AGENTS
 from tests.conftest import OpenConsole
@@ -152,14 +157,99 @@ def test_the_api_accepts_the_examples(console: Flask, admin: Actor, endpoint: En
 def test_only_runtimes_read_secrets() -> None:
     schemas = document()["components"]["schemas"]
 
-    assert schemas["AgentCreate"]["properties"]["api_key"]["writeOnly"]
+    assert schemas["AgentUpdate"]["properties"]["api_key"]["writeOnly"]
     for declaration in TYPES.values():
+        name = stem(declaration)
+        assert schemas[f"AgentCreate{name}"]["properties"]["api_key"]["writeOnly"]
+        assert "api_key" not in schemas[f"Agent{name}"]["properties"]
         for secret in declaration.secret_names():
-            name = declaration.__name__
-            assert schemas[name]["properties"][secret]["writeOnly"]
-            assert schemas[f"{name}Change"]["properties"][secret]["writeOnly"]
-            assert secret not in schemas[f"{name}Shown"]["properties"]
-            assert "writeOnly" not in schemas[f"{name}InClear"]["properties"][secret]
+            assert schemas[f"{name}ConfigCreate"]["properties"][secret]["writeOnly"]
+            assert schemas[f"{name}ConfigUpdate"]["properties"][secret]["writeOnly"]
+            assert secret not in schemas[f"{name}Config"]["properties"]
+            assert "writeOnly" not in schemas[f"Runtime{name}Config"]["properties"][secret]
+
+
+@pytest.mark.parametrize("name", ["AgentCreate", "UnsavedAgent", "Agent", "SavedAgent", "RuntimeAgent"])
+def test_the_connection_type_says_which_configuration_an_agent_has(name: str) -> None:
+    schemas = document()["components"]["schemas"]
+    mapping = schemas[name]["discriminator"]["mapping"]
+
+    assert schemas[name]["discriminator"]["propertyName"] == "connection_type"
+    assert set(mapping) == set(TYPES)
+    for value, found in mapping.items():
+        members = schemas[found.rpartition("/")[2]]["properties"]
+        assert members["connection_type"] == {"type": "string", "const": value}
+        assert stem(TYPES[ConnectionType(value)]) in members["connection_config"]["$ref"]
+    assert (f"{name}Other" in schemas) == (name in answers())
+
+
+def answers() -> set[str]:
+    """The names of the schemas that answers have, and of those in them."""
+    return reached(
+        one for path in document()["paths"].values() for method in path.values() for one in refs(method["responses"])
+    )
+
+
+def bodies() -> set[str]:
+    """The names of the schemas that request bodies have, and of those in them."""
+    methods = [method for path in document()["paths"].values() for method in path.values()]
+    return reached(name for method in methods for name in refs(method.get("requestBody", {})))
+
+
+def refs(part: Any) -> set[str]:
+    """The names of the schemas to which a part of the document refers."""
+    return set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(part)))
+
+
+def reached(names: Iterable[str]) -> set[str]:
+    """These schemas, and those to which they refer."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        found.add(name := waiting.pop())
+        waiting |= refs(document()["components"]["schemas"][name]) - found
+    return found
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema, and every schema inside it."""
+    yield schema
+    inside = [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]
+    inside += [schema[name] for name in ("items", "additionalProperties") if isinstance(schema.get(name), dict)]
+    for part in inside:
+        yield from parts(part)
+
+
+def test_bodies_are_closed_and_answers_are_open_to_members_and_values_of_later_releases() -> None:
+    schemas = document()["components"]["schemas"]
+    unions = {name for name, schema in schemas.items() if "anyOf" in schema}
+
+    assert bodies() & answers() == set()
+    for name in bodies() - unions:
+        assert "enum" in schemas[name] or schemas[name]["additionalProperties"] is False, name
+    limits = {"enum", "maxLength", "minLength", "maximum", "minimum", "pattern", "maxItems", "minItems"}
+    for name in answers():
+        for part in parts(schemas[name]):
+            assert part.get("additionalProperties", True) is not False
+            assert not limits & part.keys(), name
+
+
+def test_no_schema_has_what_generators_of_clients_trip_over() -> None:
+    schemas = document()["components"]["schemas"]
+
+    for name, schema in schemas.items():
+        for part in parts(schema):
+            assert "title" not in part or isinstance(part["title"], dict)
+            assert part.get("default", "") not in (None, [], {})
+            assert "default" not in part or not {"$ref", "enum", "anyOf"} & part.keys()
+            assert "oneOf" not in part
+            # A union is a schema with a name, or has null and nothing else next to it.
+            if "anyOf" in part and part is not schema:
+                assert len(part["anyOf"]) == 2
+                assert {"type": "null"} in part["anyOf"]
+                assert part.keys() <= {"anyOf", "description", "writeOnly"}
+        # A Go file whose name ends so is a test.
+        assert not name.endswith("Test")
 
 
 def test_notes_for_forms_are_not_in_the_document() -> None:

@@ -123,7 +123,7 @@ def test_urls_of_the_api_are_below_the_path(tenant: Tenant, forwarding: str) -> 
 
     assert (made.status_code, place) == (201, f"{root}/api/v1/agents/{made.json['id']}")
     assert request_as(program, forwarding, "GET", place.removeprefix(root)).status_code == 200
-    assert document["servers"] == [{"url": root}]
+    assert document["servers"] == [{"url": ORIGIN + root}]
     refused = request_as(program, forwarding, "GET", "/api/v1/nothing")
     assert (refused.status_code, refused.mimetype) == (404, "application/problem+json")
 

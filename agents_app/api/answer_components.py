@@ -1,0 +1,62 @@
+"""The schemas of answers for the OpenAPI document. All are open: later releases can add members and values."""
+
+from pydantic.json_schema import models_json_schema
+
+from agents_app.api import response_schemas
+from agents_app.api.json_schemas import (
+    REF,
+    Document,
+    all_required,
+    any_of,
+    known_values,
+    opened,
+    plain,
+    reference,
+    with_members,
+)
+from agents_app.api.request_components import TYPE, stem
+from agents_app.connections import TYPES
+from agents_app.schemas.agents import CONFIG
+
+# The answers that have the configuration of a connection, and what is before the name of its schema.
+AGENTS = {"Agent": "", "SavedAgent": "", "RuntimeAgent": "Runtime"}
+OTHER = "A connection type of a later release."
+
+
+def components() -> Document:
+    """Every schema of an answer, by its name."""
+    answers = [(answer, "serialization") for answer in response_schemas.ANSWERS]
+    # The types are only here for their own schemas.
+    wanted = [*answers, *((declaration, "serialization") for declaration in TYPES.values())]
+    found = models_json_schema(wanted, ref_template=REF)[1]["$defs"]  # type: ignore[arg-type]
+    enums = {name: schema for name, schema in found.items() if "enum" in schema}
+    schemas = {name: plain(opened(schema, enums)) for name, schema in found.items() if name not in enums}
+    for declaration in TYPES.values():
+        config = schemas.pop(declaration.__name__)
+        secrets = declaration.secret_names()
+        shown = [name for name in config["properties"] if name not in secrets]
+        schemas[f"{stem(declaration)}Config"] = all_required(config, shown)
+        schemas[f"Runtime{stem(declaration)}Config"] = all_required(config, config["properties"])
+    for name, prefix in AGENTS.items():
+        schemas |= _tied(name, prefix, schemas.pop(name))
+    return schemas
+
+
+def _tied(name: str, prefix: str, schema: Document) -> Document:
+    """The union `name` of an agent with each connection type and with one that is not known, and the schemas in it."""
+    tied = {kind.value: f"{name}{stem(declaration)}" for kind, declaration in TYPES.items()}
+    known = {
+        f"{name}{stem(declaration)}": with_members(
+            schema,
+            {TYPE: {"type": "string", "const": kind.value}, CONFIG: reference(f"{prefix}{stem(declaration)}Config")},
+        )
+        for kind, declaration in TYPES.items()
+    }
+    described = {"type": "string", "description": known_values(*tied)}
+    other = with_members(schema, {TYPE: described, CONFIG: {"type": "object", "additionalProperties": True}})
+    whole = {"description": f"{schema['description']} `{TYPE}` says which configuration `{CONFIG}` is."}
+    return {
+        **known,
+        f"{name}Other": {**other, "description": OTHER},
+        name: whole | any_of(tied, TYPE, f"{name}Other"),
+    }

@@ -1,0 +1,178 @@
+"""The schemas of request bodies for the OpenAPI document, made from the schemas that check requests. All are closed."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from agents_app.api.json_schemas import (
+    REF,
+    Document,
+    all_optional,
+    omit,
+    plain,
+    reference,
+    renamed,
+    union,
+    with_members,
+    without_null,
+)
+from agents_app.connections import TYPES, Connection
+from agents_app.schemas.agent_files import FORMAT
+from agents_app.schemas.agents import CONFIG, AgentValues
+from agents_app.schemas.bulk_agents import SCHEMAS as BULK
+from agents_app.schemas.bulk_agents import BulkAct
+from agents_app.schemas.change_notes import DisableValues, NoteValues
+from agents_app.schemas.listing import ExportQuery
+from agents_app.schemas.runtime import CheckValues
+from agents_app.values import limits
+from agents_app.values.fields import Schema, field_notes
+
+TYPE = "connection_type"
+CONFIG_UPDATE = "ConnectionConfigUpdate"
+# The enums that have another name in the document.
+ENUM_NAMES = {"LastTest": "LastTestFilter", "Sort": "AgentSort"}
+
+
+def stem(declaration: type[Connection]) -> str:
+    """What the names of all schemas of a connection type have in common, such as Database."""
+    return declaration.__name__.removesuffix("Connection")
+
+
+def schemas_of_pydantic() -> Document:
+    """The plain schema of each body, of each connection type, and of each enum."""
+    bodies = (AgentValues, DisableValues, NoteValues, CheckValues)
+    # The fields of the query are written as parameters; only its enums are needed here.
+    written: tuple[type[BaseModel], ...] = (*bodies, *TYPES.values(), *BULK.values(), ExportQuery)
+    _, found = models_json_schema([(model, "validation") for model in written], ref_template=REF)
+    schemas = {ENUM_NAMES.get(name, name): renamed(plain(one), ENUM_NAMES) for name, one in found["$defs"].items()}
+    return omit(schemas, "ExportQuery")
+
+
+def components() -> Document:
+    """Every schema of a request body, by its name."""
+    found = schemas_of_pydantic()
+    agent, note = found.pop("AgentValues"), found.pop("NoteValues")
+    disable, check = found.pop("DisableValues"), found.pop("CheckValues")
+    for declaration in TYPES.values():
+        found |= _configurations(declaration, found.pop(declaration.__name__))
+    found |= _bulk_acts(found)
+    nameless = {**agent, "required": [name for name in agent["required"] if name != "name"]}
+    update, updated = all_optional(agent), {CONFIG: reference(CONFIG_UPDATE)}
+    return found | {
+        **_tied("AgentCreate", "A new agent", with_members(agent, note["properties"])),
+        **_tied("UnsavedAgent", "The values of an agent, which are tested and not saved", nameless),
+        "AgentUpdate": {**with_members(update, note["properties"] | updated), "description": "A change of an agent."},
+        "UnsavedAgentUpdate": {**with_members(update, updated), "description": "A change, which is tested, not saved."},
+        CONFIG_UPDATE: _any_configuration(),
+        **_file(agent),
+        "AgentDisable": disable,
+        "ChangeNote": note,
+        "ConnectionSecrets": _secrets(found),
+        "VersionRestore": _restore(note, agent),
+        "RuntimeCheck": check,
+    }
+
+
+def parameters(query: type[Schema]) -> Document:
+    """The schema of each parameter of a query, by its name."""
+    _, found = models_json_schema([(query, "validation")], ref_template=REF)
+    properties = renamed(plain(found["$defs"][query.__name__]), ENUM_NAMES)["properties"]
+    return {name: without_null(member) for name, member in properties.items()}
+
+
+def with_write_only_secrets(declaration: type[Connection], schema: Document) -> Document:
+    """The schema of a configuration in a request."""
+    properties = {
+        name: {**member, "writeOnly": True} if field_notes(declaration, name).get("secret") else member
+        for name, member in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
+def _configurations(declaration: type[Connection], schema: Document) -> Document:
+    written = with_write_only_secrets(declaration, schema)
+    name = f"{stem(declaration)}Config"
+    return {f"{name}Create": written, f"{name}Update": all_optional(written)}
+
+
+def _tied(name: str, what: str, schema: Document) -> Document:
+    """The union `name` of an agent with each connection type, and the schemas in it."""
+    tied = {kind.value: f"{name}{stem(declaration)}" for kind, declaration in TYPES.items()}
+    agents = {
+        f"{name}{stem(declaration)}": {
+            **with_members(schema, _type_and_config(kind.value, f"{stem(declaration)}ConfigCreate")),
+            "required": [*schema["required"], CONFIG],
+            "description": f"{what}, with the connection type {kind.value}.",
+        }
+        for kind, declaration in TYPES.items()
+    }
+    described = f"{what}. `{TYPE}` says which configuration `{CONFIG}` is."
+    return agents | {name: union(described, tied, TYPE, {CONFIG: {"type": "object"}}, (TYPE, CONFIG))}
+
+
+def _file(agent: Document) -> Document:
+    """The schemas of a file of agents."""
+    secrets = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
+    config = {"type": "object", "additionalProperties": True}
+    members = {
+        CONFIG: {**config, "description": "As of an agent that is created, without secrets."},
+        "status": {**reference("AgentStatus"), "description": "Default: `active`."},
+        "status_reason": {"type": ["string", "null"], "maxLength": limits.STATUS_REASON},
+        "secrets": {
+            **secrets,
+            "description": "By name: `stored` keeps the stored secret, and null removes it.",
+        },
+    }
+    listed = with_members(agent, members)
+    one = {**listed, "properties": omit(listed["properties"], "api_key")}
+    agents = {"type": "array", "items": reference("AgentInFile"), "maxItems": limits.FILE_AGENTS}
+    whole = {"format": {"type": "string", "const": FORMAT}, "agents": agents}
+    file = {"type": "object", "properties": whole, "required": list(whole), "additionalProperties": False}
+    return {
+        "AgentInFile": {**one, "description": "An agent of a file. A member that is absent has its default."},
+        "AgentFile": {**file, "description": "A file of agents."},
+    }
+
+
+def _type_and_config(value: str, config: str) -> Document:
+    return {TYPE: {"type": "string", "const": value}, CONFIG: reference(config)}
+
+
+def _any_configuration() -> Document:
+    options = [reference(f"{stem(declaration)}ConfigUpdate") for declaration in TYPES.values()]
+    return {"description": f"The members that change, of the agent's `{TYPE}`.", "anyOf": options}
+
+
+def _bulk_acts(schemas: Document) -> Document:
+    """The union of the acts on many agents, and the schema of each act."""
+    names = {act: act.title().replace("_", "") + ("" if "_" in act else "Agents") for act in BULK}
+    acts: Document = {}
+    for act, model in BULK.items():
+        schema = schemas.pop(model.__name__)
+        own: Document = {"act": {"type": "string", "const": act.value}}
+        required = [*schema["required"], *model.NULLABLE]
+        acts[names[act]] = {**with_members(all_optional(schema), own), "required": required}
+    del schemas[BulkAct.__name__]
+    members = {name: member for act in acts.values() for name, member in act["properties"].items() if name != "act"}
+    tied = {act.value: name for act, name in names.items()}
+    described = "An act on many agents. `act` says which one, and which members it needs."
+    ids: Document = {"type": "array", "items": {"type": "string", "format": "uuid"}}
+    return acts | {"BulkAct": union(described, tied, "act", {**members, "ids": ids}, ("act", "ids"))}
+
+
+def _secrets(schemas: Document) -> Document:
+    """The secrets of every connection type."""
+    secrets: dict[str, Any] = {
+        name: schemas[f"{stem(declaration)}ConfigUpdate"]["properties"][name]
+        for declaration in TYPES.values()
+        for name in declaration.secret_names()
+    }
+    described = {"description": "Secrets of the connection.", "type": "object", "additionalProperties": False}
+    return {**described, "properties": secrets}
+
+
+def _restore(note: Document, agent: Document) -> Document:
+    """The body of a restore: a note, and the secrets that have another destination in the restored version."""
+    secrets = {"api_key": agent["properties"]["api_key"], CONFIG: reference("ConnectionSecrets")}
+    return {**with_members(note, secrets), "description": "A note, and secrets of the version that is restored."}
