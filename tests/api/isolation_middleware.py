@@ -91,7 +91,7 @@ class IsolationMiddleware:
                 yield _changes(asker, path, foreign), _changes(asker, path, unknown)
 
     def _compare(self, environ: dict[str, Any], body: bytes, foreign: Changes, unknown: Changes) -> None:
-        first, second = (self._send(environ | changes, body) for changes in (foreign, unknown))
+        first, second = (_without_its_id(self._send(environ | changes, body)) for changes in (foreign, unknown))
         self.requests_sent += 1
         if first != second:
             self._leaks.append(f"{environ['REQUEST_METHOD']} {foreign}: {first}; of what is not there: {second}")
@@ -99,8 +99,7 @@ class IsolationMiddleware:
     def _send(self, environ: dict[str, Any], body: bytes) -> Answer:
         asked = environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         parts, status, headers = run_wsgi_app(self._inner, asked, buffered=True)
-        compared = [(name, value) for name, value in headers.items() if name != "X-Request-ID"]
-        answer = status, compared, b"".join(parts).replace(headers["X-Request-ID"].encode(), b"")
+        answer = status, list(headers.items()), b"".join(parts)
         for one in (self.mine, self.other):
             if environ.get("HTTP_AUTHORIZATION") != _header(one) and any(mark in str(answer) for mark in one.marks):
                 self._leaks.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} was answered {answer}")
@@ -110,6 +109,13 @@ class IsolationMiddleware:
         tables = [table for table in Base.metadata.sorted_tables if "account_id" in table.c]
         with self.app.app_context(), db.reading() as connection:
             return {table.name: connection.execute(_all(table, self.other)).all() for table in tables}
+
+
+def _without_its_id(answer: Answer) -> Answer:
+    """The answer without the id of its request, which no other answer has."""
+    status, headers, content = answer
+    own = dict(headers)["X-Request-ID"]
+    return status, [(name, value) for name, value in headers if value != own], content.replace(own.encode(), b"")
 
 
 def _header(account: MarkedAccount) -> str:

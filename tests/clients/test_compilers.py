@@ -1,0 +1,121 @@
+"""Clients are generated with six generators, lose no schema and no operation, and compile with strict checks."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.generators import OPENAPI_GENERATOR, datamodel_codegen, openapi_typescript
+from tests.clients.tools import Workshop, require, run
+
+pytestmark = pytest.mark.long
+
+IMPORT_EVERYTHING = """
+import importlib, pkgutil, sys
+import {package}
+for module in pkgutil.walk_packages({package}.__path__, "{package}."):
+    importlib.import_module(module.name)
+names = set(sys.modules) | set(vars(importlib.import_module("{package}.models")))
+print(*sorted(names))
+"""
+TSCONFIG: dict[str, Any] = {
+    "strict": True,
+    "noEmit": True,
+    "target": "es2022",
+    "lib": ["es2022", "dom", "dom.iterable"],
+    "module": "node16",
+    "types": [],
+}
+
+
+def schemas(document_file: Path) -> dict[str, Any]:
+    """The schemas of the document, by name."""
+    found: dict[str, Any] = json.loads(document_file.read_text())["components"]["schemas"]
+    return found
+
+
+def operations(document_file: Path) -> list[str]:
+    """The ids of the operations of the document."""
+    paths = json.loads(document_file.read_text())["paths"].values()
+    return [operation["operationId"] for path in paths for operation in path.values()]
+
+
+def as_snake_case(name: str) -> str:
+    """`listAgents` as `list_agents`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def check_types(folder: Path, *options: str) -> None:
+    """Check Python files with the installed mypy."""
+    run(folder, sys.executable, "-m", "mypy", "--no-error-summary", *options)
+
+
+def compile_typescript(folder: Path, workshop: Workshop, files: list[str], **options: Any) -> None:
+    """Compile files with every strict check of TypeScript."""
+    config = {"compilerOptions": {**TSCONFIG, **options}, "include": files}
+    (folder / "tsconfig.json").write_text(json.dumps(config))
+    run(folder, workshop.npm_packages() / "tsc", "--project", ".")
+
+
+def test_openapi_python_client_has_every_operation_and_passes_strict_checks(
+    python_client: Path, document_file: Path
+) -> None:
+    names = run(python_client, sys.executable, "-c", IMPORT_EVERYTHING.format(package="console_client")).split()
+    models = {name for name, schema in schemas(document_file).items() if "anyOf" not in schema}
+    assert models - set(names) == set()
+    modules = {name.rpartition(".")[2] for name in names}
+    assert {as_snake_case(name) for name in operations(document_file)} - modules == set()
+    check_types(python_client, "--strict", "-p", "console_client")
+
+
+def test_datamodel_code_generator_has_every_schema_and_passes_strict_checks(
+    workshop: Workshop, document_file: Path
+) -> None:
+    folder = workshop.made("models", lambda folder: datamodel_codegen(folder, document_file))
+    names = run(folder, sys.executable, "-W", "error", "-c", "import console_models; print(*vars(console_models))")
+    assert schemas(document_file).keys() - set(names.split()) == set()
+    check_types(folder, "--strict", "console_models.py")
+
+
+def test_openapi_typescript_has_every_schema_and_compiles(workshop: Workshop, document_file: Path) -> None:
+    folder = workshop.made("types", lambda folder: openapi_typescript(folder, document_file, workshop))
+    names = "".join(f'  {name}: components["schemas"]["{name}"];\n' for name in schemas(document_file))
+    called = "".join(f'  {name}: operations["{name}"];\n' for name in operations(document_file))
+    imported = 'import type { components, operations } from "./schema";\n'
+    (folder / "all.ts").write_text(f"{imported}export interface All {{\n{names}{called}}}\n")
+    compile_typescript(folder, workshop, ["*.ts"], noUncheckedIndexedAccess=True, exactOptionalPropertyTypes=True)
+
+
+@pytest.mark.parametrize("generator", OPENAPI_GENERATOR)
+def test_openapi_generator_has_every_schema_and_operation(generated: Path, document_file: Path, generator: str) -> None:
+    wanted = {*schemas(document_file), *operations(document_file)}
+    text = "\n".join(path.read_text() for path in (generated / generator).rglob("*.*") if path.suffix in SUFFIXES)
+    declared = {word.lower().replace("_", "") for word in re.findall(DECLARATION, text)}
+    assert {name for name in wanted if name.lower() not in declared} == set()
+
+
+SUFFIXES = (".py", ".ts", ".go")
+DECLARATION = r"\b(?:class|def|interface|type|func|const|async|func \(\w+ \*?\w+\)) (\w+)"
+
+
+def test_openapi_generator_for_python_passes_the_checks_of_its_own_configuration(generated: Path) -> None:
+    folder = generated / "python"
+    run(folder, sys.executable, "-W", "error", "-c", IMPORT_EVERYTHING.format(package="short_client"))
+    # Its templates leave out some annotations, so that `--strict` fails with every document.
+    check_types(folder, "--config-file", "pyproject.toml", "-p", "short_client")
+
+
+def test_openapi_generator_for_typescript_compiles(generated: Path, workshop: Workshop) -> None:
+    compile_typescript(generated / "typescript-fetch", workshop, ["**/*.ts"])
+
+
+def test_openapi_generator_for_go_compiles_with_the_standard_library_alone(generated: Path) -> None:
+    require("go")
+    folder = generated / "go"
+    offline = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
+    run(folder, "go", "vet", ".", **offline)
+    run(folder, "go", "build", ".", **offline)
+    assert re.findall(r"^\s*(\S+\.\S+) v", (folder / "go.mod").read_text(), re.MULTILINE) == []
