@@ -56,6 +56,7 @@ class Settings(migration_limits.LimitSettings):
     events_days: int = 365
     api_docs_path: str = "/gibberish-xyz-123"
     api_docs_public: bool = True
+    api_rate_limit: int = 6_000
     log_level: str = "info"
     backup_folder: Path = ROOT / "backups"
     connection_tests: bool = True
@@ -239,6 +240,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "EVENTS_DAYS": config_values.whole_number(1, 3650),
     "API_DOCS_PATH": config_values.path,
     "API_DOCS_PUBLIC": config_values.boolean,
+    "API_RATE_LIMIT": config_values.whole_number(0, 1_000_000),
     "LOG_LEVEL": config_values.log_level,
     "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
     "CONNECTION_TESTS": config_values.on_or_off,

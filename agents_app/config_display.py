@@ -101,6 +101,7 @@ SHOWN: dict[str, Callable[[Any], str]] = {
     "EVENTS_DAYS": str,
     "API_DOCS_PATH": str,
     "API_DOCS_PUBLIC": _switch,
+    "API_RATE_LIMIT": str,
     "LOG_LEVEL": str,
     "BACKUP_FOLDER": _path,
     "CONNECTION_TESTS": _on_or_off,

@@ -67,6 +67,7 @@ BAD = [
     ("SESSION_IDLE", "0"),
     ("TOKEN_DAYS", "3651"),
     ("API_DOCS_PUBLIC", "maybe"),
+    ("API_RATE_LIMIT", "-1"),
     ("API_DOCS_PATH", "api-docs"),
     ("API_DOCS_PATH", "/"),
     ("API_DOCS_PATH", "//api-docs"),

@@ -17,6 +17,7 @@ from agents_app.api import (
     docs,
     external_agents,
     openapi,
+    rate_limits,
     runtime,
 )
 from agents_app.api.endpoint import register
@@ -40,9 +41,11 @@ def init_app(app: Flask) -> None:
     """Register every endpoint, the OpenAPI document and the API reference."""
     blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
     blueprint.before_request(_authenticate)
+    blueprint.after_request(rate_limits.add_fields)
     for endpoint in ENDPOINTS:
         register(blueprint, endpoint)
     app.register_blueprint(blueprint)
+    rate_limits.init_app(app)
     openapi.init_app(app, PREFIX, ENDPOINTS)
     docs.init_app(app)
 
@@ -60,3 +63,5 @@ def _authenticate() -> None:
     if found is None:
         raise NotSignedIn("Send an API token with the request: Authorization: Bearer agc_…", code="token_missing")
     g.actor = tokens.authenticate(http.visitor(), found["token"])
+    if g.actor.token_id is not None:
+        rate_limits.check(g.actor.token_id)
