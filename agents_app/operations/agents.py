@@ -79,13 +79,13 @@ def update(
     with db.transaction() as session:
         agent = find(session, actor, agent_id, version)
         old = states.of_agent(agent)
-        written, refused = read_only_members.split(session.connection(), actor, agent_id, changes)
+        sent = read_only_members.split(session.connection(), actor, agent_id, changes)
         if merges_labels:
-            written = _with_all_labels(old, written)
-        draft, note = draft_and_note(partial(states.draft_of_change, old), written, refused)
+            sent = replace(sent, written=_with_all_labels(old, sent.written))
+        draft, note = read_only_members.made_of(sent, partial(draft_and_note, partial(states.draft_of_change, old)))
         state = agent_contents.state_after(session, actor, agent_id, draft, old)
-        is_changed = agent_contents.differs(old, state)
-        if is_changed:
+        if is_changed := agent_contents.differs(old, state):
+            sent.require_current()
             write(session, actor, Change("agent.updated", agent, state, note))
     return is_changed
 

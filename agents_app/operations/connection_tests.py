@@ -5,6 +5,7 @@ While a test runs, no connection to the console's own database is in use.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.connections import TYPES
 from agents_app.db import db, now
-from agents_app.errors import InvalidInput, NotFound
+from agents_app.errors import NotFound
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import (
     agent_secrets,
@@ -112,13 +113,9 @@ def _read(actor: Actor, agent_id: UUID) -> Any:
 def _draft_of_change(actor: Actor, agent_id: UUID, old: State, changes: Mapping[str, Any]) -> schema.Draft:
     """The draft after changes, which can be the whole agent as it was read. Raises InvalidInput with every problem."""
     with db.reading() as connection:
-        written, problems = read_only_members.split(connection, actor, agent_id, changes)
-    try:
-        draft = states.draft_of_change(old, written)
-    except InvalidInput as refusal:
-        raise InvalidInput([*refusal.fields, *problems]) from None
-    if problems:
-        raise InvalidInput(problems)
+        sent = read_only_members.split(connection, actor, agent_id, changes)
+    draft = read_only_members.made_of(sent, partial(states.draft_of_change, old))
+    sent.require_current()
     return draft
 
 

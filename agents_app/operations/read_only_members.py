@@ -3,37 +3,27 @@
 The members that only the console sets may be sent as they were read. One that differs is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.engine import Connection
 
-from agents_app.errors import NotFound
+from agents_app.errors import InvalidInput, NotFound
 from agents_app.operations import agent_rows
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.misplaced_members import NOT_SET_HERE
 from agents_app.values.rules import is_uuid
 
 Problems = list[tuple[str, str]]
+Made = TypeVar("Made")
 
-SET_BY_CONSOLE = "This cannot be changed, as the console sets it. Leave it out, or send it as you read it."
-SENTENCES = {
-    "id": "The id cannot be changed. Leave it out, or send the id of this agent.",
-    "version": "The version cannot be set. The agent is at version {version}. Leave it out.",
-    **NOT_SET_HERE,
-    "credential_expires_at": "This follows from connection_config. Change the date there, and leave this out.",
-    "created_at": SET_BY_CONSOLE,
-    "updated_at": SET_BY_CONSOLE,
-    "created_by": SET_BY_CONSOLE,
-    "updated_by": SET_BY_CONSOLE,
-    "updated_by_token_owner": SET_BY_CONSOLE,
-    "last_test": "The result of a test cannot be set. Leave it out, and test the agent instead.",
-    "secrets_set": "This says which secrets are stored. Leave it out, and send a secret as its own member.",
-    "warnings": "The warnings cannot be set. Leave them out, or send them as you read them.",
-}
+EXPIRES_AT = "credential_expires_at"
+SENTENCES = {**NOT_SET_HERE, EXPIRES_AT: f"Set this at /{CONFIG}/{EXPIRES_AT}."}
 """The read-only members of an agent, each with the refusal of another value."""
 NEVER_CHANGE = ("id", "created_at")
 STALE = (
@@ -43,28 +33,51 @@ STALE = (
 SAME_WITHIN = timedelta(milliseconds=1)
 
 
-def split(
-    connection: Connection, actor: Actor, agent_id: UUID, values: Mapping[str, Any]
-) -> tuple[dict[str, Any], Problems]:
-    """The values without the read-only members, and what is wrong with these: (JSON pointer, sentence).
+@dataclass(frozen=True)
+class Split:
+    """The values of a change without the read-only members, and what is wrong with these."""
 
-    Values of an older version are refused as such: nothing else is compared then, but what never changes.
+    written: dict[str, Any]
+    problems: Problems = field(default_factory=list)
+    stale: Problems = field(default_factory=list)
+    """The refusal of values of an older version. A change that is repeated changes nothing, so it is no problem."""
+
+    def require_current(self) -> None:
+        """Raise InvalidInput if the values are of an older version."""
+        if self.stale:
+            raise InvalidInput(self.stale)
+
+
+def split(connection: Connection, actor: Actor, agent_id: UUID, values: Mapping[str, Any]) -> Split:
+    """Take the read-only members out of the values, and compare them with the agent. Raises NotFound.
+
+    Of values of an older version, only what never changes is compared.
     """
     written = {name: value for name, value in values.items() if name not in SENTENCES}
     sent = {name: values[name] for name in SENTENCES if name in values}
     if not sent:
-        return written, []
+        return Split(written)
     row = connection.execute(agent_rows.ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
     if row is None:
         raise NotFound(NO_AGENT)
     agent = agent_rows.whole(row, actor.account_id)
-    if _is_older(sent.get("version"), agent["version"]):
-        compared = [name for name in NEVER_CHANGE if name in sent]
-        wrong = {name: SENTENCES[name] for name in compared if not _is_same(sent[name], agent[name])}
-        wrong["version"] = STALE
-    else:
-        wrong = {name: SENTENCES[name] for name, value in sent.items() if not _is_unchanged(name, value, agent, sent)}
-    return written, [(f"/{name}", sentence.format(version=agent["version"])) for name, sentence in wrong.items()]
+    is_older = _is_older(sent.get("version"), agent["version"])
+    compared = [name for name in sent if name in NEVER_CHANGE or not is_older]
+    wrong = [name for name in compared if not _is_unchanged(name, sent[name], agent, sent)]
+    problems = [(f"/{name}", SENTENCES[name]) for name in wrong]
+    stale = [("/version", STALE.format(version=agent["version"]))] if is_older else []
+    return Split(written, problems, stale)
+
+
+def made_of(sent: Split, make: Callable[[Mapping[str, Any]], Made]) -> Made:
+    """What `make` makes of the written values. Raises InvalidInput with its problems and those of the others."""
+    try:
+        made = make(sent.written)
+    except InvalidInput as refusal:
+        raise InvalidInput([*refusal.fields, *sent.problems, *sent.stale]) from None
+    if sent.problems:
+        raise InvalidInput([*sent.problems, *sent.stale])
+    return made
 
 
 def _is_unchanged(name: str, value: object, agent: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:

@@ -73,16 +73,14 @@ def check_note(values: Mapping[str, Any]) -> str | None:
 
 
 def draft_and_note(
-    make_draft: Callable[[Mapping[str, Any]], Draft],
-    values: Mapping[str, Any],
-    refused: Iterable[tuple[str, str]] = (),
+    make_draft: Callable[[Mapping[str, Any]], Draft], values: Mapping[str, Any]
 ) -> tuple[Draft, str | None]:
     """What `make_draft` makes of the values without the note, and the note. Raises InvalidInput with every problem.
 
-    `refused` has problems of other members. The note must not repeat a secret among the values. It is not compared with
-    stored secrets: that would tell whether a guess is right.
+    The note must not repeat a secret among the values. It is not compared with stored secrets: that would tell whether
+    a guess is right.
     """
-    problems = list(refused)
+    problems: list[tuple[str, str]] = []
     note, draft = None, None
     try:
         note = check_note({NOTE: values[NOTE]} if NOTE in values else {})
