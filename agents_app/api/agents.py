@@ -170,7 +170,7 @@ ENDPOINTS = (
         + "out, otherwise 422 names them. If it has an older `version`, 422 says at which version the agent is. "
         + WARNINGS,
         body="AgentUpdate",
-        merges=True,
+        merge_patch="AgentMergePatch",
         responses={200: "SavedAgent"},
         headers=IF_MATCH,
     ),

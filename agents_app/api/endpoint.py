@@ -34,8 +34,8 @@ class Endpoint:
     body: str | None = None
     body_is_optional: bool = False
     query: type[Schema] | None = None
-    merges: bool = False
-    """Whether the body can be a JSON Merge Patch (RFC 7396). Then the view gets `is_merge_patch`."""
+    merge_patch: str | None = None
+    """The schema of a JSON Merge Patch (RFC 7396), if the body can be one. The view also gets `is_merge_patch`."""
     takes_file: bool = False
     """Whether the body is a file of agents, which the view gets as `file`. It may be larger than other bodies."""
     excluded: frozenset[str] = frozenset()
@@ -88,7 +88,7 @@ def _view_function(endpoint: Endpoint) -> View:
         if endpoint.query is not None:
             return endpoint.view(g.actor, **ids, query=query)
         if endpoint.body is not None:
-            if endpoint.merges:
+            if endpoint.merge_patch:
                 values, is_merge_patch = request_parsing.patch()
                 return endpoint.view(g.actor, **ids, values=values, is_merge_patch=is_merge_patch)
             read = request_parsing.optional_body if endpoint.body_is_optional else request_parsing.body

@@ -12,7 +12,7 @@ from agents_app import __version__, static_files
 from agents_app.api import docs, file_schemas, openapi_schemas, request_components
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.json_schemas import reference
-from agents_app.api.request_parsing import PATCH_TYPES
+from agents_app.api.request_parsing import MERGE_PATCH
 from agents_app.api.responses import REPLAYED
 from agents_app.config import Settings
 from agents_app.connections import TYPES
@@ -158,8 +158,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         known = EXAMPLES.get(endpoint.operation) or EXAMPLES[endpoint.body]
         examples = {name: {"value": value} for name, value in known.items()}
         # A file of agents can be YAML too. Some generators leave out an operation with such a body.
-        media_types = PATCH_TYPES if endpoint.merges else JSON
-        content = {one: {"schema": reference(endpoint.body), "examples": examples} for one in media_types}
+        bodies = {JSON[0]: endpoint.body} | ({MERGE_PATCH: endpoint.merge_patch} if endpoint.merge_patch else {})
+        content = {one: {"schema": reference(name), "examples": examples} for one, name in bodies.items()}
         operation["requestBody"] = {"required": not endpoint.body_is_optional, "content": content}
     return operation
 

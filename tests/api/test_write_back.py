@@ -14,7 +14,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.operations.read_only_members import SENTENCES
 from agents_app.probes.results import Result
 from agents_app.schemas.agents import AgentValues
-from tests.api.conftest import Client
+from tests.api.conftest import Client, is_valid
 from tests.make import agent_values, make_last_test
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -149,6 +149,7 @@ def test_what_a_response_had_is_written_back_unchanged(api: Client, kind: str, c
     responses = [created, api.get(path), api.patch(path, {}), api.get("/agents/by-external-id/a/b")]
 
     for response in responses:
+        assert is_valid(response.json, "AgentUpdate")
         for media_type in ("application/json", MERGE_PATCH):
             # Twice: nothing is stored, so the second one is the same.
             for _ in range(2):
@@ -184,6 +185,7 @@ def test_a_merge_patch_merges_labels_one_by_one(api: Client, agent: dict[str, An
         return answer.json["labels"] if answer.status_code == 200 else answer.json["errors"][0]["pointer"]
 
     assert patched(MERGE_PATCH, {"region": None, "cost": "7", "none": None}) == {"team": "finance", "cost": "7"}
+    assert is_valid({"labels": {"region": None}}, "AgentMergePatch")
     assert patched(MERGE_PATCH, {}) == {"team": "finance", "cost": "7"}
     assert patched(MERGE_PATCH, {"team": {"a": 1}}) == patched(MERGE_PATCH, {"team": 7}) == "/labels/team"
     assert patched(MERGE_PATCH, ["team"]) == "/labels"
