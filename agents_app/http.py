@@ -67,9 +67,9 @@ class OneSpelling(IntegerConverter):
 
 
 class AnyText(BaseConverter):
-    """The rest of an address, whatever it has: slashes too, also at its beginning and its end."""
+    """The rest of an address, whatever it has: slashes too, also at its beginning and its end. It can be empty."""
 
-    regex = r"(?s:.+)"
+    regex = r"(?s:.*)"
     part_isolating = False
 
 

@@ -47,7 +47,7 @@ def test_wrong_values_are_refused_together_with_another_external_id(api: Client)
     values = {"name": "", "external_id": "crm-2", "connection_type": "DB", "status": "disabled"}
     too_long = api("PUT", where("x" * (limits.EXTERNAL_ID + 1)), {**agent_values(), "color": "red"})
     two_lines = api("PUT", where("a\nb"), agent_values())
-    blank = api("PUT", where(" "), agent_values())
+    blank, empty = (api("PUT", where(text), agent_values()) for text in (" ", ""))
 
     answer = api("PUT", where("crm-1"), values)
 
@@ -57,7 +57,9 @@ def test_wrong_values_are_refused_together_with_another_external_id(api: Client)
     assert "/connection_config/host" in pointers
     assert [error["pointer"] for error in too_long.json["errors"]] == ["/external_id", "/color"]
     assert "one line" in two_lines.json["errors"][0]["detail"]
-    assert blank.json["errors"][0]["detail"] == "Enter the external ID of the agent in the path."
+    assert blank.json["errors"] == empty.json["errors"]
+    assert blank.json["errors"][0]["detail"].startswith("The path has no external ID.")
+    assert api.get(where("")).status_code == 404
     assert api.get("/agents").json["items"] == []
 
 
