@@ -13,7 +13,7 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agents import agents, print_note_warnings
 from agents_app.cli.commands import PlanCommand, account_option, json_option
 from agents_app.cli.files import output_option, write_file
-from agents_app.cli.options import options_of
+from agents_app.cli.options import options_of, sent
 from agents_app.cli.output import print_json, print_lines, print_message
 from agents_app.cli.plan_output import plan_json, plan_lines, summary
 from agents_app.cli.recent_readers import print_readers_of_plan
@@ -23,7 +23,7 @@ from agents_app.operations import agent_files as operations
 from agents_app.operations.planned_agents import Plan
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import AgentFile
-from agents_app.schemas.listing import AgentQuery, parse
+from agents_app.schemas.repeated_filters import AgentFilters, parse
 from agents_app.values import limits
 from agents_app.values.choices import FileFormat
 from agents_app.values.rules import NOT_A_DIGEST, PLAN_DIGEST
@@ -50,7 +50,7 @@ def _checked_digest(_context: click.Context, _option: click.Parameter, written: 
 
 
 @agents.command()
-@options_of(AgentQuery, skip=NOT_FILTERS, spelled={"q": "search"})
+@options_of(AgentFilters, skip=NOT_FILTERS, spelled={"q": "search"})
 @click.option(
     "--format",
     "form",
@@ -70,7 +70,7 @@ def export(account: str | None, form: str, output: str | None, **asked: Any) -> 
     flask agents export --environment staging --output agents.yaml
     """
     actor = terminal_actor(account)
-    content = operations.export(actor, parse({name: value for name, value in asked.items() if value is not None}))
+    content = operations.export(actor, parse(sent(asked)))
     write_file(output, [schema.to_text(content, FileFormat(form)).encode()])
     if names := operations.shared_names(actor, content):
         print_message(f"Warning: {schema.shared_names_warning(names)} {', '.join(names[:NAMES_MAX])}")

@@ -10,7 +10,7 @@ import click
 from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agent_values import clear, clearable, collect, naming_options, note_option, value_options
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
-from agents_app.cli.options import Id, options_of
+from agents_app.cli.options import Id, options_of, sent
 from agents_app.cli.output import print_json, print_message, print_outcome, print_record, print_table
 from agents_app.cli.recent_readers import print_recent_readers
 from agents_app.operations import agent_reads, save_warnings
@@ -19,7 +19,8 @@ from agents_app.operations.agent_states import replaced_reason
 from agents_app.operations.agents import NO_VALUES
 from agents_app.operations.permissions import Actor
 from agents_app.operations.token_owners import who
-from agents_app.schemas.listing import LIMIT_MAX, AgentQuery, parse
+from agents_app.schemas import repeated_filters
+from agents_app.schemas.listing import LIMIT_MAX, AgentQuery
 
 HEADINGS = ("ID", "STATUS", "TYPE", "LAST TEST", "UPDATED (UTC)", "FETCHED (UTC)", "MODEL", "NAME")
 
@@ -32,7 +33,7 @@ version_option = click.option(
 
 
 @agents.command("list")
-@options_of(AgentQuery, skip=("before",), spelled={"q": "search"})
+@options_of(repeated_filters.AgentFilters, skip=("before",), spelled={"q": "search"})
 @json_option
 @account_option
 def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
@@ -42,7 +43,7 @@ def list_(account: str | None, *, as_json: bool, **asked: Any) -> None:
     """
     actor = terminal_actor(account)
     is_one_page = asked["limit"] is not None or asked["cursor"] is not None
-    query = parse({name: value for name, value in asked.items() if value is not None})
+    query = repeated_filters.parse(sent(asked))
     items, next_cursor = _one_page(actor, query) if is_one_page else (all_agents(actor, query), None)
     if as_json:
         print_json({"items": items, "next_cursor": next_cursor})
@@ -180,8 +181,7 @@ def _collect_values(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one_page(actor: Actor, query: AgentQuery) -> tuple[list[dict[str, Any]], str | None]:
-    page = agent_reads.listing(actor, query)
-    return page.items, page.next_cursor
+    return (page := agent_reads.listing(actor, query)).items, page.next_cursor
 
 
 def all_agents(actor: Actor, query: AgentQuery) -> list[dict[str, Any]]:

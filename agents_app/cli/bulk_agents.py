@@ -18,7 +18,7 @@ from agents_app.cli.bulk_options import (
 )
 from agents_app.cli.commands import ConsoleGroup, MonitorCommand, account_option, json_option
 from agents_app.cli.connection_tests import print_tests, test_agents
-from agents_app.cli.options import Id
+from agents_app.cli.options import Id, sent
 from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.cli.recent_readers import print_recent_readers
 from agents_app.operations import bulk_agents, started_tests
@@ -27,7 +27,7 @@ from agents_app.operations.bulk_results import BulkResult
 from agents_app.operations.permissions import Actor
 from agents_app.schemas import bulk_agents as schema
 from agents_app.schemas.bulk_agents import IDS_MAX, BulkAct
-from agents_app.schemas.listing import parse
+from agents_app.schemas.repeated_filters import parse
 from agents_app.values.choices import AgentStatus
 from agents_app.values.labels import LabelLines
 from agents_app.wording import number_text
@@ -141,7 +141,7 @@ def _do(act: BulkAct, values: dict[str, Any], given: dict[str, Any]) -> None:
 
 def _chosen(act: BulkAct, given: dict[str, Any]) -> tuple[Actor, Sequence[dict[str, Any]]]:
     """The agents that match the filters and were confirmed. Ends the command if this is a dry run."""
-    filters = {name: given[name] for name in FILTERS if given[name] is not None}
+    filters = sent({name: given[name] for name in FILTERS})
     if not filters and not given["all_agents"]:
         raise click.UsageError(NO_FILTER)
     if filters and given["all_agents"]:

@@ -8,18 +8,18 @@ import click
 from agents_app.cli.commands import account_option, json_option
 from agents_app.cli.options import options_of
 from agents_app.schemas import bulk_agents as schema
-from agents_app.schemas.listing import AgentQuery
+from agents_app.schemas.repeated_filters import AgentFilters
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PLACES = ("sort", "limit", "cursor", "before")
-FILTERS = tuple(name for name in AgentQuery.model_fields if name not in PLACES)
+FILTERS = tuple(name for name in AgentFilters.model_fields if name not in PLACES)
 
 
 def selection_options(command: Function) -> Function:
     """Add the filters of the list, --all, --dry-run, --yes, --json and --account."""
     options = (
-        options_of(AgentQuery, skip=PLACES, spelled={"q": "search"}),
+        options_of(AgentFilters, skip=PLACES, spelled={"q": "search"}),
         click.option("--all", "all_agents", is_flag=True, help="Choose every agent of the account."),
         # It is read before the other options, as some of them are not needed with it.
         click.option("--dry-run", is_flag=True, is_eager=True, help="Print the agents that match, and change nothing."),

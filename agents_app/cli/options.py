@@ -1,7 +1,7 @@
 """Options made from the fields of schemas. The schemas check the values."""
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar, get_args, get_origin
 from uuid import UUID
@@ -15,7 +15,7 @@ from agents_app.values.pasted import read_uuid
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-METAVARS = {bool: "true|false", int: "NUMBER", date: "YYYY-MM-DD"}
+METAVARS = {bool: "true|false", int: "NUMBER", date: "YYYY-MM-DD", datetime: "TIME"}
 SECRET_OPTION = "A secret cannot be an option: other programs and the shell history would see it. {instead}"
 
 
@@ -86,6 +86,12 @@ def long_secrets() -> set[str]:
     return {name for schema in schemas for name in schema.secret_names() if field_notes(schema, name).get("kind")}
 
 
+def sent(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of these options that were given. One that may be repeated is a list."""
+    found = {name: value for name, value in options.items() if value not in (None, ())}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
 def is_secret(schema: type[Schema], name: str) -> bool:
     """Whether the field holds a secret."""
     return bool(field_notes(schema, name).get("secret"))
@@ -102,7 +108,8 @@ def _option(schema: type[Schema], name: str, spelled: dict[str, str], text: str 
 def _help(schema: type[Schema], name: str) -> str:
     declared = schema.model_fields[name]
     # The description of a list is about the form.
-    hint = "May be repeated." if _is_list(declared.annotation) else declared.description or ""
+    own = field_notes(schema, name).get("option_hint", "")
+    hint = f"{own} May be repeated.".strip() if _is_list(declared.annotation) else declared.description or ""
     return f"{declared.title}. {hint}".rstrip()
 
 

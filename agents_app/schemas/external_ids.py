@@ -6,10 +6,9 @@ from agents_app.values import limits
 from agents_app.values.fields import Schema, field
 from agents_app.values.rules import line
 
-
 NO_EXTERNAL_ID = (
-    "The path has no external ID. If it is . or .., clients and proxies remove it from the path: then use the id of the "
-    + "agent, which GET /agents?external_id=.. returns."
+    "The path has no external ID. If it is . or .., clients and proxies remove it from the path: then use the id of "
+    + "the agent, which GET /agents?external_id=.. returns."
 )
 
 

@@ -1,11 +1,12 @@
 """Queries of lists whose filters can be sent more than once."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import create_model
 
 from agents_app.schemas.listing import AgentQuery, PageQuery, hash_of_filters
-from agents_app.values import limits
+from agents_app.values import fields, limits
 from agents_app.values.fields import Rule, Schema, field
 from agents_app.values.rules import line
 from agents_app.values.several import several
@@ -39,7 +40,15 @@ def _several(query: type[Schema], name: str) -> Any:
     rule = next(one for one in single.metadata if isinstance(one, Rule))
     hint = f"{single.description or ''} {REPEATED}".strip()
     several_of_kind: Any = Annotated[list[kind], several(rule)]  # type: ignore[valid-type]
-    return several_of_kind, field(single.title or name, hint, default=[])
+    return several_of_kind, field(single.title or name, hint, default=[], option_hint=single.description or "")
+
+
+AgentFilters = with_several(AgentQuery)
+
+
+def parse(values: Mapping[str, Any]) -> AgentQuery:
+    """The query of these values, in which filters can be lists. Raises InvalidInput with every broken rule."""
+    return fields.parse(AgentFilters, values)
 
 
 class RuntimeQuery(PageQuery):

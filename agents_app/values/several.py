@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents_app.values.fields import Rule, refusal
+from agents_app.values.fields import Rule, is_empty, refusal
 from agents_app.wording import number_text
 
 MOST = 100
@@ -13,6 +13,8 @@ def several(one: Rule) -> Rule:
 
     def check(value: object) -> list[Any]:
         values = value if isinstance(value, list | tuple) else [value]
+        if any(map(is_empty, values)):
+            raise refusal("A value is empty. Write a value, or leave this filter out.")
         if len(values) > MOST:
             raise refusal(f"Use at most {number_text(MOST)} values. These are {number_text(len(values))}.")
         return sorted({one.check(each) for each in values})

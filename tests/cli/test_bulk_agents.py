@@ -67,6 +67,22 @@ def test_wrong_values_are_refused_before_the_agents_are_listed(terminal: Termina
     assert statuses(terminal) == {"Retail": "active"}
 
 
+def test_a_filter_can_be_repeated_and_an_empty_one_never_means_all_agents(terminal: Terminal) -> None:
+    for name, owner in (("One", "Ada"), ("Two", "Grace"), ("Three", "Linus")):
+        add(terminal, name, owner=owner)
+
+    listed = terminal.json("agents", "list", "--owner", "Ada", "--owner", "Grace")
+    exported = terminal("agents", "export", "--owner", "Ada", "--owner", "Grace")
+    empty = terminal("agents", "bulk", "delete", "--owner", "", "--yes")
+    deleted = terminal("agents", "bulk", "delete", "--owner", "Ada", "--owner", "Grace", "--yes")
+
+    assert sorted(agent["name"] for agent in listed["items"]) == ["One", "Two"]
+    assert ("One" in exported.stdout, "Three" in exported.stdout) == (True, False)
+    assert (empty.exit_code, "owner: A value is empty." in empty.stderr) == (3, True)
+    assert deleted.exit_code == 0
+    assert statuses(terminal) == {"Three": "active"}
+
+
 def test_a_dry_run_needs_no_values(terminal: Terminal) -> None:
     add(terminal, "Retail")
 
