@@ -14,13 +14,13 @@ from werkzeug.exceptions import (
     InternalServerError,
     RequestEntityTooLarge,
     RequestTimeout,
-    default_exceptions,
 )
 
 from agents_app import errors
 from agents_app.operations import events
 from agents_app.values import limits
 from agents_app.values.fields import unescape_pointer
+from agents_app.values.status_titles import status_title
 from agents_app.wording import number_text
 
 logger = logging.getLogger(__name__)
@@ -83,8 +83,7 @@ class Refusal:
     @property
     def title(self) -> str:
         """The name of the status, such as Not Found."""
-        known = default_exceptions.get(self.status)
-        return known().name if known else "Insufficient Storage"
+        return status_title(self.status)
 
 
 def init_app(app: Flask) -> None:

@@ -79,7 +79,7 @@ ENDPOINTS = (
         takes_file=True,
         query=ImportQuery,
         responses={200: "AppliedPlan"},
-        errors=(409,),
+        errors=("conflict", "other_plan"),
         media_types=tuple(MEDIA_TYPES.values()),
     ),
 )

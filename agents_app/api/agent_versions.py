@@ -106,7 +106,6 @@ ENDPOINTS = (
         + "a deleted agent is kept.",
         query=PageQuery,
         responses={200: "VersionPage"},
-        errors=(400,),
         tag="History",
     ),
     Endpoint(
@@ -141,7 +140,7 @@ ENDPOINTS = (
         body="VersionRestore",
         body_is_optional=True,
         responses={200: "SavedAgent"},
-        errors=(409,),
+        errors=("external_id_reused", "snapshot_unreadable"),
         headers=IF_MATCH,
         tag="History",
     ),
@@ -156,7 +155,6 @@ ENDPOINTS = (
         + "`cursor`.",
         query=PageQuery,
         responses={200: "DeletedAgentPage"},
-        errors=(400,),
         tag="History",
     ),
     Endpoint(
@@ -175,7 +173,7 @@ ENDPOINTS = (
         body="ChangeNote",
         body_is_optional=True,
         responses={200: "SavedAgent"},
-        errors=(409,),
+        errors=("external_id_reused", "snapshot_unreadable"),
         tag="History",
     ),
 )

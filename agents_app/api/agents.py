@@ -110,7 +110,6 @@ ENDPOINTS = (
         query=with_several(queries.PagedQuery),
         excluded=frozenset({"before"}),
         responses={200: "AgentPage"},
-        errors=(400,),
     ),
     Endpoint(
         operation="createAgent",
@@ -127,7 +126,6 @@ ENDPOINTS = (
         + WARNINGS,
         body="AgentCreate",
         responses={201: "SavedAgent", 200: "SavedAgent"},
-        errors=(409,),
         headers=("Idempotency-Key",),
     ),
     Endpoint(
@@ -200,7 +198,6 @@ ENDPOINTS = (
         body="ChangeNote",
         body_is_optional=True,
         responses={201: "SavedAgent", 200: "SavedAgent"},
-        errors=(409,),
         headers=("Idempotency-Key",),
     ),
     Endpoint(

@@ -60,6 +60,6 @@ ENDPOINTS = (
         body="ChangeNote",
         body_is_optional=True,
         responses={200: "BulkResult"},
-        errors=(404, 409),
+        errors=("cannot_be_undone",),
     ),
 )

@@ -45,6 +45,7 @@ ENDPOINTS = (
         body="UnsavedAgentUpdate",
         body_is_optional=True,
         responses={200: "TestResult"},
+        errors=("too_many_tests", "tests_off", "secret_unavailable"),
     ),
     Endpoint(
         operation="testConnection",
@@ -56,5 +57,6 @@ ENDPOINTS = (
         description=f"Takes the values of a whole agent. Nothing is saved. {LIMITS}",
         body="UnsavedAgent",
         responses={200: "TestResult"},
+        errors=("too_many_tests", "tests_off", "secret_unavailable"),
     ),
 )

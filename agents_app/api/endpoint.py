@@ -21,7 +21,8 @@ class Endpoint:
     contains an id as `{agent_id}`, the number of a version as `{version}`, and an external id, which can only be its
     end, as `{external_id}`. `view` gets the actor, what the path contains, and `values` if the endpoint has a body
     (`body` is the name of its schema) or `query` if it has a query. `responses` has the name of the schema for each
-    success status, None if there is no body. `errors` has the statuses that do not follow from the other fields.
+    success status, None if there is no body. `errors` has the codes of `error_codes.py` that do not follow from the
+    other fields.
     """
 
     operation: str
@@ -41,7 +42,7 @@ class Endpoint:
     excluded: frozenset[str] = frozenset()
     """Fields of `query` that the API does not have."""
     responses: Mapping[int, str | None] = field(default_factory=dict)
-    errors: tuple[int, ...] = ()
+    errors: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     tag: str = "Agents"
     media_types: tuple[str, ...] = ("application/json",)

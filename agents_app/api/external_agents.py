@@ -58,7 +58,6 @@ ENDPOINTS = (
         permission="agents.read",
         description=f"The response is that of `GET /agents/{{agent_id}}`. {IN_THE_PATH}",
         responses={200: "Agent", 304: None},
-        errors=(404,),
         headers=("If-None-Match",),
     ),
     Endpoint(
@@ -78,7 +77,7 @@ ENDPOINTS = (
         + f"412 if it is missing. {IN_THE_PATH} {agents.WARNINGS}",
         body="AgentCreate",
         responses={201: "SavedAgent", 200: "SavedAgent"},
-        errors=(409,),
+        errors=("conflict", "already_exists"),
         headers=("If-Match", "If-None-Match"),
     ),
 )

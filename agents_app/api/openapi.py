@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 import orjson
 from flask import Flask, Response
 
 from agents_app import __version__, static_files
-from agents_app.api import docs, file_schemas, openapi_schemas, request_components
+from agents_app.api import docs, file_schemas, openapi_responses, openapi_schemas, request_components
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.json_schemas import reference
 from agents_app.api.request_parsing import MERGE_PATCH
-from agents_app.api.responses import REPLAYED
 from agents_app.config import Settings
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import PERMISSIONS
@@ -22,8 +20,6 @@ from agents_app.values import limits
 
 PATH = "/openapi.json"
 JSON = ("application/json",)
-# The schemas of responses that have an ETag.
-SCHEMAS_WITH_ETAG = ("Agent", "SavedAgent", "RuntimeAgent")
 API_DESCRIPTION = """\
 Send an API token with every request: `Authorization: Bearer agc_…`. Admins create tokens on the page "API tokens". \
 Operators create them with `flask tokens create`. A runtime is the program that runs an agent. \
@@ -42,10 +38,6 @@ TAGS = {
     "History": "The versions of agents, and deleted agents.",
     "Runtime": "For the programs that run agents.",
     "About": "For a new client.",
-}
-REPLAYED_HEADER = {
-    "schema": {"type": "string"},
-    "description": "`true`: an earlier request with this key was carried out, and this one stored nothing.",
 }
 EXAMPLE_AGENT: dict[str, Any] = {
     "name": "Sales figures",
@@ -131,6 +123,7 @@ def document(prefix: str, endpoints: Sequence[Endpoint], server: str = "/") -> d
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(prefix + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    refusals = openapi_responses.share_refusals(paths)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Agent Console", "version": __version__, "description": API_DESCRIPTION},
@@ -140,6 +133,8 @@ def document(prefix: str, endpoints: Sequence[Endpoint], server: str = "/") -> d
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "headers": openapi_responses.headers(),
+            "responses": refusals,
             "schemas": openapi_schemas.components(),
         },
     }
@@ -152,7 +147,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "summary": endpoint.summary,
         "description": " ".join(part for part in (endpoint.description, _permission_sentence(endpoint)) if part),
         "parameters": _parameters(endpoint),
-        "responses": _responses(endpoint),
+        "responses": openapi_responses.responses(endpoint),
     }
     if endpoint.body is not None:
         known = EXAMPLES.get(endpoint.operation) or EXAMPLES[endpoint.body]
@@ -195,39 +190,3 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     parameter = {"name": name, "in": "query", "schema": schema}
     return parameter | {"style": "form", "explode": True} if schema.get("type") == "array" else parameter
-
-
-def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    media_types = JSON if endpoint.takes_file else endpoint.media_types
-    responses = {str(status): _success(status, name, media_types) for status, name in endpoint.responses.items()}
-    if "Idempotency-Key" in endpoint.headers:
-        responses["200"]["headers"] |= dict.fromkeys(REPLAYED, REPLAYED_HEADER)
-    refusals = {str(status): _error(status) for status in _error_statuses(endpoint)}
-    return responses | refusals | {"default": _error(None)}
-
-
-def _success(status: int, name: str | None, media_types: Sequence[str] = JSON) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    if name is not None:
-        answer["content"] = {one: {"schema": reference(name)} for one in media_types}
-    has_version = name in SCHEMAS_WITH_ETAG or status == HTTPStatus.NOT_MODIFIED
-    headers = (["Location"] if status == HTTPStatus.CREATED else []) + (["ETag"] if has_version else [])
-    if headers:
-        answer["headers"] = {header: {"schema": {"type": "string"}} for header in headers}
-    return answer
-
-
-def _error_statuses(endpoint: Endpoint) -> list[int]:
-    takes_body = (400, 413, 415, 422) if endpoint.body else (400, 413) if endpoint.method == "POST" else ()
-    needs_id = (404,) if "{agent_id}" in endpoint.path else ()
-    may_be_stale = (412,) if "If-Match" in endpoint.headers else ()
-    has_tag = (400,) if {"If-Match", "If-None-Match"} & set(endpoint.headers) else ()
-    may_be_forbidden = (403,) if endpoint.permission else ()
-    return sorted(
-        {401, 422, 429, 503, *endpoint.errors, *takes_body, *needs_id, *may_be_stale, *has_tag, *may_be_forbidden}
-    )
-
-
-def _error(status: int | None) -> dict[str, Any]:
-    description = HTTPStatus(status).phrase if status else "Any other error"
-    return {"description": description, "content": {"application/problem+json": {"schema": reference("Problem")}}}

@@ -65,6 +65,7 @@ ENDPOINTS = (
         + "fetch of a version by a token is recorded. Later ones are counted. Keep the ETag and send it as "
         + "If-None-Match: a 304 contains no secret. To ask about many agents, use `POST /runtime/check`.",
         responses={200: "RuntimeAgent", 304: None},
+        errors=("agent_disabled", "secret_unavailable"),
         headers=("If-None-Match",),
         tag="Runtime",
     ),
@@ -78,7 +79,7 @@ ENDPOINTS = (
         description="**Returns secrets in clear text.** The response, its ETag and what is recorded are those of "
         + f"`GET /agents/{{agent_id}}/runtime`. {IN_THE_PATH.partition(' Clients')[0]}",
         responses={200: "RuntimeAgent", 304: None},
-        errors=(404,),
+        errors=("agent_disabled", "secret_unavailable"),
         headers=("If-None-Match",),
         tag="Runtime",
     ),
@@ -95,7 +96,6 @@ ENDPOINTS = (
         + "Nothing is recorded: to list is no fetch and no check.",
         query=RuntimeQuery,
         responses={200: "RuntimeAgentPage"},
-        errors=(400,),
         tag="Runtime",
     ),
     Endpoint(

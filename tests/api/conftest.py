@@ -93,14 +93,41 @@ class Client:
 
 
 def _check_documented(method: str, path: str, answer: TestResponse) -> None:
-    answers = document()["paths"][PREFIX + path][method.lower()]["responses"]
-    said = answers.get(str(answer.status_code), answers["default"])
+    operation = document()["paths"][PREFIX + path][method.lower()]
+    said = resolved(operation["responses"][str(answer.status_code)])
     content = said.get("content", {}).get(answer.mimetype)
     assert bool(content) == bool(answer.data), "a body that is not in the document, or the other way round"
     if content:
         assert is_valid(answer.json, content["schema"]["$ref"].rpartition("/")[2])
-    for name in said.get("headers", {}):
-        assert name in answer.headers
+    if answer.status_code >= 400:
+        code = answer.json["code"]
+        assert code in content["examples"], f"{operation['operationId']} answers {code}: add it to its errors"
+        # The schema says which members each of `errors` has.
+        assert answer.json.keys() - {"errors"} == content["examples"][code]["value"].keys() - {"errors"}
+        assert answer.json["title"] == content["examples"][code]["value"]["title"]
+    for name, header in said["headers"].items():
+        assert name in answer.headers or not resolved(header).get("required"), name
+
+
+def assert_same_form(content: Any, example: Any) -> None:
+    """Raise if two JSON values differ in more than their values: in their members, or in their JSON types."""
+    if isinstance(content, dict) and isinstance(example, dict):
+        assert content.keys() == example.keys()
+        for name in content:
+            assert_same_form(content[name], example[name])
+    elif isinstance(content, list) and isinstance(example, list):
+        for one, other in zip(content, example, strict=False):
+            assert_same_form(one, other)
+    else:
+        assert content is None or example is None or type(content) is type(example)
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """The part of the document to which this part refers, or itself."""
+    found: dict[str, Any] = document()
+    for name in part.get("$ref", "#").split("/")[1:]:
+        found = found[name]
+    return found if "$ref" in part else part
 
 
 def without_request_id(answer: TestResponse) -> str:

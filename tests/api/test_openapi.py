@@ -11,15 +11,16 @@ from jsonschema import ValidationError
 from openapi_spec_validator import validate
 
 from agents_app import http, refusals
-from agents_app.api import ENDPOINTS, PREFIX
+from agents_app.api import ENDPOINTS, PREFIX, openapi_responses
 from agents_app.api.endpoint import Endpoint
+from agents_app.api.error_codes import ERROR_CODES
 from agents_app.api.request_components import stem
 from agents_app.connections import TYPES
 from agents_app.operations import sessions
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.operations.read_only_members import SENTENCES
 from agents_app.values.choices import ConnectionType
-from tests.api.conftest import Client, document, is_valid
+from tests.api.conftest import Client, document, is_valid, resolved
 from tests.bad_inputs import BAD_AGENTS
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, agent_values, make_token, make_user
@@ -236,6 +237,30 @@ def test_bodies_are_closed_and_answers_are_open_to_members_and_values_of_later_r
         for part in parts(schemas[name]):
             assert part.get("additionalProperties", True) is not False
             assert not limits & part.keys(), name
+
+
+def test_every_error_of_the_console_has_a_code_of_the_registry_with_its_status() -> None:
+    ours = {kind.code: status for kind, status in refusals.STATUS.items()}
+    framework = {code: status for status, (code, _) in refusals.FRAMEWORK_ERRORS.items()}
+    listed = {code for endpoint in ENDPOINTS for code in openapi_responses.codes(endpoint)}
+
+    assert {code: ERROR_CODES[code].status for code in ours | framework} == ours | framework
+    # No operation answers these two: the first is that of another URL, and API tokens are not asked for the second.
+    assert ERROR_CODES.keys() - listed == {"method_not_allowed", "forbidden"}
+    for code in ERROR_CODES.values():
+        assert code.meaning.endswith(".")
+        assert code.remedy[-1] in ".…"
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(413, "Content Too Large"), (422, "Unprocessable Content"), (507, "Insufficient Storage"), (404, "Not Found")],
+)
+def test_a_status_has_its_present_name_in_the_document_and_in_the_body(status: int, title: str) -> None:
+    said = resolved(document()["paths"][f"{PREFIX}/agents/import"]["post"]["responses"].get(str(status), {}))
+
+    assert refusals.Refusal(status, "code", "detail").title == title
+    assert not said or said["description"].startswith(f"{title}\n")
 
 
 def test_no_schema_has_what_generators_of_clients_trip_over() -> None:
