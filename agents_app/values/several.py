@@ -20,5 +20,5 @@ def several(one: Rule) -> Rule:
         return sorted({one.check(each) for each in values})
 
     # An enum is described by its own schema.
-    items = {"items": {"type": "string", **one.schema}} if one.schema else {}
+    items = {"items": {"type": "string", "minLength": 1, **one.schema}} if one.schema else {}
     return Rule(check, {"maxItems": MOST, **items})
