@@ -140,6 +140,21 @@ def test_nginx_that_compresses_weakens_the_tag(proxied: Proxied, token: str) -> 
     assert client.ask("GET", made.headers["Location"], None, headers).headers["ETag"].startswith("W/")
 
 
+@pytest.mark.long
+def test_odd_external_ids_pass_through_nginx(proxied: Proxied, token: str) -> None:
+    client = proxied.client("all compressed")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    for external_id in ("/", "//a//", "a/../b", "100%", "%2F", "a b+c", "é/日本", "?q=1#x"):
+        path = f"/api/v1/agents/by-external-id/{quote(external_id, safe='')}"
+
+        made, again = (client.ask("PUT", path, json.dumps(agent_values()), headers) for _ in range(2))
+        read = client.ask("GET", path, None, headers)
+
+        assert (made.status, again.status, json.loads(read.text)["external_id"]) == (201, 200, external_id)
+        condition = {**headers, "If-Match": read.headers["ETag"]}
+        assert client.ask("PUT", path, json.dumps(agent_values(name="B")), condition).status == 200
+
+
 def test_a_body_that_is_too_large_is_refused_by_the_console_behind_the_document_s_block(
     proxied: Proxied, token: str
 ) -> None:
