@@ -120,6 +120,8 @@ def _next(sent: str, place: int) -> int:
 
 
 def _right_spelling(header: str, sent: str) -> str:
+    if sent.startswith("*"):
+        return f"* means every ETag, so it must be alone: {header}: *"
     example = sent if UNQUOTED.fullmatch(sent) else EXAMPLE
     return f'An ETag has quotes around it. Send it as you received it: {header}: "{example}"'
 
