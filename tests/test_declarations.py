@@ -12,7 +12,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from flask import Flask
 
-from agents_app.api.openapi import EXAMPLE_AGENT, EXAMPLES
+from agents_app.api.request_examples import EXAMPLE_AGENT, EXAMPLES
 from agents_app.cli.demo import samples
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import Actor

@@ -3,6 +3,7 @@
 from pydantic.json_schema import models_json_schema
 
 from agents_app.api import response_schemas
+from agents_app.api.answer_examples import ANSWER_EXAMPLES, DATABASE
 from agents_app.api.json_schemas import (
     REF,
     Document,
@@ -52,6 +53,8 @@ def _tied(name: str, prefix: str, schema: Document) -> Document:
         )
         for kind, declaration in TYPES.items()
     }
+    first = known[f"{name}{stem(DATABASE)}"]
+    known[f"{name}{stem(DATABASE)}"] = {**first, "examples": [ANSWER_EXAMPLES[name]]}
     described = {"type": "string", "description": known_values(*tied)}
     other = with_members(schema, {TYPE: described, CONFIG: {"type": "object", "additionalProperties": True}})
     whole = {"description": f"{schema['description']} `{TYPE}` says which configuration `{CONFIG}` is."}

@@ -9,24 +9,6 @@ from agents_app.api.result_schemas import ResponseSchema, SaveWarning, add_agent
 from agents_app.schemas.agent_files import FORMAT
 from agents_app.values.choices import AgentStatus
 
-EXAMPLE = {
-    "format": FORMAT,
-    "agents": [
-        {
-            "name": "Sales figures",
-            "external_id": "crm-reports-17",
-            "connection_type": "DB",
-            "connection_config": {
-                "dialect": "postgresql",
-                "host": "warehouse.example.org",
-                "database": "sales",
-                "username": "agent_reader",
-            },
-            "secrets": {"password": "stored"},
-        }
-    ],
-}
-
 
 class AgentFields(ResponseSchema):
     """An agent of a file, without secrets. A member that is absent has its default."""

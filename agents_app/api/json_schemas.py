@@ -59,6 +59,19 @@ def plain(schema: Document) -> Document:
     return _plain(without_notes(schema))
 
 
+def described_defaults(schema: Document, *, keeps_plain: bool = False) -> Document:
+    """The schema with each default in the description: some generators make a member with a default required.
+
+    With `keeps_plain`, only those of enums are moved.
+    """
+    found = map_parts(schema, lambda part: described_defaults(part, keeps_plain=keeps_plain))
+    if "default" not in found or (keeps_plain and not {"$ref", "enum", "anyOf"} & found.keys()):
+        return found
+    default = found["default"]
+    text = str(default).lower() if isinstance(default, bool) else default
+    return {**omit(found, "default"), "description": _joined(f"Default: `{text}`.", found)}
+
+
 def opened(schema: Document, enums: Mapping[str, Document]) -> Document:
     """The schema of an answer, to which later releases can add members and values.
 
@@ -147,9 +160,6 @@ def _plain(schema: Document) -> Document:
     options = found.get("anyOf", [])
     if NULL in options and len(options) == 2:
         found = _nullable(next(option for option in options if option != NULL), omit(found, "anyOf"))
-    if "default" in found and ("$ref" in found or "enum" in found or "anyOf" in found):
-        said = {"description": f"Default: `{found['default']}`."}
-        found = {**omit(found, "default"), "description": _joined(found.get("description", ""), said)}
     # Generators make a URL of such a text, with another spelling.
     return omit(found, "format") if found.get("format") == "uri" else found
 

@@ -8,12 +8,12 @@ import orjson
 from flask import Flask, Response
 
 from agents_app import __version__, static_files
-from agents_app.api import docs, file_schemas, openapi_responses, openapi_schemas, request_components
+from agents_app.api import docs, openapi_responses, openapi_schemas, request_components
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.json_schemas import reference
+from agents_app.api.request_examples import EXAMPLES
 from agents_app.api.request_parsing import MERGE_PATCH
 from agents_app.config import Settings
-from agents_app.connections import TYPES
 from agents_app.operations.permissions import PERMISSIONS
 from agents_app.static_files import StaticFile
 from agents_app.values import limits
@@ -25,6 +25,10 @@ Send an API token with every request: `Authorization: Bearer agc_…`. Admins cr
 Operators create them with `flask tokens create`. A runtime is the program that runs an agent. \
 Bodies are JSON in UTF-8, at most 1 MB (files of agents 16 MB). \
 Errors are problem+json (RFC 9457) and name every invalid field. \
+Request bodies are closed: an unknown member is refused. Responses are open: later releases can add members to every \
+object, values to every text with known values, and connection types. A client must ignore members that it does not \
+know, and must have a case for other values. The configuration of a connection type that a client does not know is an \
+object with any members, as in `AgentOther`; a client that accepts known types only must be generated again. \
 Secrets are never returned, except by `/agents/{agent_id}/runtime`."""
 HEADER_DESCRIPTIONS = {
     "If-Match": "The ETag that you have, in its quotes. Returns 412 if the agent has another version. A test in "
@@ -38,71 +42,6 @@ TAGS = {
     "History": "The versions of agents, and deleted agents.",
     "Runtime": "For the programs that run agents.",
     "About": "For a new client.",
-}
-EXAMPLE_AGENT: dict[str, Any] = {
-    "name": "Sales figures",
-    "description": "Answers questions about orders and revenue.",
-    "external_id": "crm-reports-17",
-    "owner": "Finance analytics",
-    "environment": "production",
-    "labels": {"team": "finance", "region": "emea"},
-    "model_provider": "azure_openai",
-    "model_type": "gpt-5-mini",
-    "model_base_url": "https://contoso.openai.azure.example.org",
-    "api_key_expires_at": "2027-06-30",
-    "system_instructions": "Answer in one paragraph and name the tables you used.",
-}
-EXAMPLE_IDS = ["7d3e6f80-4a0c-4d5e-9f3a-2b1c0d9e8f70", "0f8b7c6d-5e4f-4a3b-8c2d-1e0f9a8b7c6d"]
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "AgentCreate": {
-        kind.value: {
-            **EXAMPLE_AGENT,
-            "external_id": f"{EXAMPLE_AGENT['external_id']}-{kind.value.lower()}",
-            "connection_type": kind.value,
-            "connection_config": declaration.example,
-        }
-        for kind, declaration in TYPES.items()
-    },
-    "AgentUpdate": {
-        "description": {"description": "Answers questions about orders, revenue and returns."},
-        "with a note": {"model_type": "gpt-5-nano", "note": "Answers as well and costs less."},
-    },
-    # The path has the external id.
-    "putAgentByExternalId": {
-        kind.value: {
-            "name": EXAMPLE_AGENT["name"],
-            "labels": EXAMPLE_AGENT["labels"],
-            "connection_type": kind.value,
-            "connection_config": declaration.example,
-        }
-        for kind, declaration in TYPES.items()
-    },
-    # Changes that a test uses.
-    "testAgent": {"model": {"model_type": "gpt-5-nano"}, "API key": {"api_key": "the-new-api-key"}},
-    "UnsavedAgent": {
-        kind.value: {"connection_type": kind.value, "connection_config": declaration.example}
-        for kind, declaration in TYPES.items()
-    },
-    "BulkAct": {
-        "disable": {"act": "disable", "ids": EXAMPLE_IDS, "reason": "The warehouse moves this weekend."},
-        "labels": {"act": "set_labels", "ids": EXAMPLE_IDS, "labels": {"team": "finance", "region": None}},
-        "owner": {
-            "act": "set_owner",
-            "ids": EXAMPLE_IDS,
-            "owner": "Finance analytics",
-            "note": "The team was renamed.",
-        },
-    },
-    "RuntimeCheck": {
-        "two agents": {"agents": {EXAMPLE_AGENT["external_id"]: '"12-0f3a9c41d27e"', "crm-reports-18": None}}
-    },
-    "AgentFile": {"file": file_schemas.EXAMPLE},
-    "AgentDisable": {"reason": {"reason": "The warehouse moves this weekend."}},
-    "ChangeNote": {"note": {"note": "The warehouse has moved."}},
-    "VersionRestore": {
-        "note": {"note": "The new model was too slow."},
-        "API key": {"note": "Back to the former provider.", "api_key": "the-api-key-of-that-provider"},
-    },
 }
 
 
@@ -148,6 +87,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "description": " ".join(part for part in (endpoint.description, _permission_sentence(endpoint)) if part),
         "parameters": _parameters(endpoint),
         "responses": openapi_responses.responses(endpoint),
+        **_permission(endpoint),
     }
     if endpoint.body is not None:
         known = EXAMPLES.get(endpoint.operation) or EXAMPLES[endpoint.body]
@@ -157,6 +97,13 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         content = {one: {"schema": reference(name), "examples": examples} for one, name in bodies.items()}
         operation["requestBody"] = {"required": not endpoint.body_is_optional, "content": content}
     return operation
+
+
+def _permission(endpoint: Endpoint) -> dict[str, Any]:
+    """The scope and the role, for programs."""
+    role, scope = PERMISSIONS[endpoint.permission] if endpoint.permission else (None, None)
+    needed = {"x-required-scope": scope, "x-required-role": role}
+    return {name: value.value for name, value in needed.items() if value}
 
 
 def _permission_sentence(endpoint: Endpoint) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agents_app.api.answer_examples import ANSWER_EXAMPLES
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.error_codes import ERROR_CODES, OF_BODIES, OF_EVERY_OPERATION
 from agents_app.api.json_schemas import Document, reference
@@ -103,7 +104,11 @@ def _success(endpoint: Endpoint, status: int, name: str | None, media_types: Seq
     answer: Document = {"description": status_title(status)}
     names = [*ALWAYS, *LIMITED]
     if name is not None:
-        answer["content"] = {one: {"schema": reference(name)} for one in media_types}
+        # Those of a union are in its schemas: validators cannot check an example of a union with an open schema.
+        examples = {} if name in SCHEMAS_WITH_ETAG else {"examples": {"answer": {"value": ANSWER_EXAMPLES[name]}}}
+        answer["content"] = {
+            one: {"schema": reference(name)} | (examples if one in JSON else {}) for one in media_types
+        }
     if name in SCHEMAS_WITH_ETAG or status == 304:
         names.append("ETag")
     if status == 201:

@@ -9,6 +9,7 @@ from agents_app.api.json_schemas import (
     REF,
     Document,
     all_optional,
+    described_defaults,
     omit,
     plain,
     reference,
@@ -51,6 +52,10 @@ def schemas_of_pydantic() -> Document:
 
 def components() -> Document:
     """Every schema of a request body, by its name."""
+    return {name: described_defaults(schema) for name, schema in _with_defaults().items()}
+
+
+def _with_defaults() -> Document:
     found = schemas_of_pydantic()
     agent, note = found.pop("AgentValues"), found.pop("NoteValues")
     disable, check = found.pop("DisableValues"), found.pop("CheckValues")
@@ -78,7 +83,7 @@ def parameters(query: type[Schema]) -> Document:
     """The schema of each parameter of a query, by its name."""
     _, found = models_json_schema([(query, "validation")], ref_template=REF)
     properties = renamed(plain(found["$defs"][query.__name__]), ENUM_NAMES)["properties"]
-    return {name: without_null(member) for name, member in properties.items()}
+    return {name: described_defaults(without_null(member), keeps_plain=True) for name, member in properties.items()}
 
 
 def with_write_only_secrets(declaration: type[Connection], schema: Document) -> Document:

@@ -83,7 +83,9 @@ class DatabaseConnection(Connection):
         "Port", f"Empty means {PORTS_SENTENCE}.", default=None, destination=True, width=6
     )
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
-    username: Annotated[str, plain_name(128)] = field("User name", "Enter a user that can only read.", destination=True)
+    username: Annotated[str, plain_name(128)] = field(
+        "User name", "Enter a user that can only read.", destination=True, json_hint="A user that can only read."
+    )
     password: Annotated[str | None, secret(PASSWORD_MAX)] = field("Password", default=None, secret=True)
     credential_expires_at: Annotated[date | None, calendar_date()] = field(
         "Password expires on",
