@@ -176,9 +176,10 @@ class ImportQuery(Schema):
 
 
 def hash_of_filters(query: Schema) -> str:
-    """A short hash of the filters of a query."""
+    """A short hash of the filters of a query. The order of several values of one filter does not matter."""
     filters = query.model_dump(mode="json", exclude=set(PLACE), exclude_defaults=True)
-    return sha256(json.dumps(filters, sort_keys=True).encode()).hexdigest()[:8]
+    ordered = {name: sorted(value) if isinstance(value, list) else value for name, value in filters.items()}
+    return sha256(json.dumps(ordered, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def parse(values: Mapping[str, Any]) -> AgentQuery:

@@ -76,6 +76,8 @@ def test_a_cursor_belongs_to_its_order_and_to_its_filters(api: Client) -> None:
         assert (answer.status_code, answer.json["code"], answer.json["detail"]) == (400, "bad_cursor", sentence)
     (following,) = api.get(f"/agents?cursor={active}&status=active&limit=7").json["items"]
     assert following["name"] == "b"
+    both = api.get("/agents?limit=1&status=active&status=disabled").json["next_cursor"]
+    assert api.get(f"/agents?status=disabled&status=active&cursor={both}").json["items"] == [following]
     assert api.get(f"/agents?sort=-updated_at&status=active&cursor={old}").json == {"items": [], "next_cursor": None}
 
 
