@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from flask import Flask
@@ -41,6 +41,7 @@ class Tenant:
         with self.app.app_context():
             made: object = {
                 "agent_id": self._agent,
+                "external_id": self._external_id,
                 "version": self._earlier_version,
                 "bulk_id": self._bulk_act,
                 "deleted_id": self._deleted_agent,
@@ -67,6 +68,11 @@ class Tenant:
 
     def _agent(self) -> UUID:
         return make_agent(self.app, self.admin)
+
+    def _external_id(self) -> str:
+        external_id = uuid4().hex
+        make_agent(self.app, self.admin, external_id=external_id)
+        return external_id
 
     def _earlier_version(self) -> int:
         """The number of a version of the newest agent, which is not its last one."""
