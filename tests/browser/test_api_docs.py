@@ -45,9 +45,9 @@ def test_an_agent_is_created_from_the_page(site: Site, open_page: Open) -> None:
     open_reference(page)
 
     authorize(page, make_token(site.app, admin, "write"))
-    try_out(page, "agents_create")
+    try_out(page, "createAgent")
 
-    answer = page.locator("#operations-Agents-agents_create .live-responses-table tbody .response-col_status").first
+    answer = page.locator("#operations-Agents-createAgent .live-responses-table tbody .response-col_status").first
     expect(answer).to_contain_text("201")
     with site.app.app_context():
         assert [one["name"] for one in agent_reads.listing(admin, listing.parse({})).items] == ["Sales figures"]
@@ -56,7 +56,7 @@ def test_an_agent_is_created_from_the_page(site: Site, open_page: Open) -> None:
 
 def test_the_reference_has_the_menu_and_the_theme_of_the_console_and_no_findings(page: Page) -> None:
     open_reference(page)
-    page.locator("#operations-Agents-agents_create .opblock-summary-control").click()
+    page.locator("#operations-Agents-createAgent .opblock-summary-control").click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").wait_for()
 

@@ -116,8 +116,8 @@ def create_from_the_reference(page: Page) -> None:
     token = page.get_by_role("textbox", name="New token").input_value()
     open_reference(page, DOCS.removeprefix("/"))
     authorize(page, token)
-    try_out(page, "agents_create")
-    answer = page.locator("#operations-Agents-agents_create .live-responses-table tbody .response-col_status").first
+    try_out(page, "createAgent")
+    answer = page.locator("#operations-Agents-createAgent .live-responses-table tbody .response-col_status").first
     expect(answer).to_contain_text("201")
     page.get_by_role("link", name="Agent Console").click()
     expect(page.get_by_role("link", name="Sales figures")).to_be_visible()
