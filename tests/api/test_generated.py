@@ -47,8 +47,10 @@ def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(
 def running(url: str) -> Iterator[Site]:
     """A console on a real socket."""
     site = Site(make_app(url))
-    yield site
-    site.stop()
+    try:
+        yield site
+    finally:
+        site.stop()
 
 
 def make_up_requests(site: Site, folder: Path, examples: int, phases: str) -> None:

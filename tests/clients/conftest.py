@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import document
-from tests.clients.generators import openapi_generator, openapi_python_client
+from tests.clients.generators import openapi_generator, openapi_python_client, openapi_typescript
 from tests.clients.tools import Workshop
 
 
@@ -36,3 +36,9 @@ def python_client(workshop: Workshop, document_file: Path) -> Path:
 def generated(workshop: Workshop, document_file: Path) -> Path:
     """The folder with the clients of OpenAPI Generator, by the name of its generator, and with what it printed."""
     return workshop.made("openapi-generator", lambda folder: openapi_generator(folder, document_file))
+
+
+@pytest.fixture(scope="session")
+def types(workshop: Workshop, document_file: Path) -> Path:
+    """The folder with `schema.d.ts`, the types of openapi-typescript."""
+    return workshop.made("types", lambda folder: openapi_typescript(folder, document_file, workshop))

@@ -7,7 +7,14 @@ from pathlib import Path
 from tests.clients.tools import Workshop, require, run
 
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# The module `example.org/console/client`.
+GO_MODULE = ("--git-host", "example.org", "--git-user-id", "console", "--git-repo-id", "client")
 OPENAPI_GENERATOR = ("python", "typescript-fetch", "go")
+NAMES = {
+    "python": ("--additional-properties", "packageName=short_client"),
+    "typescript-fetch": (),
+    "go": ("--additional-properties", "packageName=client", *GO_MODULE),
+}
 # What OpenAPI Generator warns of with every document of OpenAPI 3.1, and with a member that may be any JSON value.
 EXPECTED_WARNINGS = (
     "OpenAPI 3.1 support is still in beta",
@@ -33,7 +40,14 @@ def datamodel_codegen(folder: Path, document: Path) -> None:
 
 def openapi_typescript(folder: Path, document: Path, workshop: Workshop) -> None:
     """Make the types `schema.d.ts`."""
-    run(folder, workshop.npm_packages() / "openapi-typescript", document, "--output", "schema.d.ts")
+    run(
+        folder,
+        workshop.npm_packages() / "openapi-typescript",
+        document,
+        "--default-non-nullable=false",
+        "--output",
+        "schema.d.ts",
+    )
 
 
 def openapi_generator(folder: Path, document: Path) -> None:
@@ -41,7 +55,7 @@ def openapi_generator(folder: Path, document: Path) -> None:
     require("java")
     program = Path(sys.executable).with_name("openapi-generator-cli")
     for name in OPENAPI_GENERATOR:
-        options = ("--generator-name", name, "--output", name, "--additional-properties", "packageName=short_client")
+        options = ("--generator-name", name, "--output", name, *NAMES[name])
         printed = run(folder, program, "generate", "--input-spec", document, *options, JAVA_TOOL_OPTIONS=JAVA_OPTIONS)
         warnings = re.findall(r"^.*\b(?:WARN|ERROR)\b.*$", printed, re.MULTILINE)
         assert [one for one in warnings if not any(known in one for known in EXPECTED_WARNINGS)] == [], name

@@ -1,4 +1,7 @@
-"""Clients are generated with six generators, lose no schema and no operation, and compile with strict checks."""
+"""Clients are generated with six generators, lose no schema and no operation, and compile with strict checks.
+
+`test_programs.py` compiles those of OpenAPI Generator for TypeScript and Go, with a program each.
+"""
 
 import json
 import re
@@ -8,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.generators import OPENAPI_GENERATOR, datamodel_codegen, openapi_typescript
-from tests.clients.tools import Workshop, require, run
+from tests.clients.generators import OPENAPI_GENERATOR, datamodel_codegen
+from tests.clients.tools import Workshop, compile_typescript, run
 
 pytestmark = pytest.mark.long
 
@@ -21,14 +24,6 @@ for module in pkgutil.walk_packages({package}.__path__, "{package}."):
 names = set(sys.modules) | set(vars(importlib.import_module("{package}.models")))
 print(*sorted(names))
 """
-TSCONFIG: dict[str, Any] = {
-    "strict": True,
-    "noEmit": True,
-    "target": "es2022",
-    "lib": ["es2022", "dom", "dom.iterable"],
-    "module": "node16",
-    "types": [],
-}
 
 
 def schemas(document_file: Path) -> dict[str, Any]:
@@ -53,13 +48,6 @@ def check_types(folder: Path, *options: str) -> None:
     run(folder, sys.executable, "-m", "mypy", "--no-error-summary", *options)
 
 
-def compile_typescript(folder: Path, workshop: Workshop, files: list[str], **options: Any) -> None:
-    """Compile files with every strict check of TypeScript."""
-    config = {"compilerOptions": {**TSCONFIG, **options}, "include": files}
-    (folder / "tsconfig.json").write_text(json.dumps(config))
-    run(folder, workshop.npm_packages() / "tsc", "--project", ".")
-
-
 def test_openapi_python_client_has_every_operation_and_passes_strict_checks(
     python_client: Path, document_file: Path
 ) -> None:
@@ -80,13 +68,12 @@ def test_datamodel_code_generator_has_every_schema_and_passes_strict_checks(
     check_types(folder, "--strict", "console_models.py")
 
 
-def test_openapi_typescript_has_every_schema_and_compiles(workshop: Workshop, document_file: Path) -> None:
-    folder = workshop.made("types", lambda folder: openapi_typescript(folder, document_file, workshop))
+def test_openapi_typescript_has_every_schema_and_compiles(types: Path, workshop: Workshop, document_file: Path) -> None:
     names = "".join(f'  {name}: components["schemas"]["{name}"];\n' for name in schemas(document_file))
     called = "".join(f'  {name}: operations["{name}"];\n' for name in operations(document_file))
     imported = 'import type { components, operations } from "./schema";\n'
-    (folder / "all.ts").write_text(f"{imported}export interface All {{\n{names}{called}}}\n")
-    compile_typescript(folder, workshop, ["*.ts"], noUncheckedIndexedAccess=True, exactOptionalPropertyTypes=True)
+    (types / "all.ts").write_text(f"{imported}export interface All {{\n{names}{called}}}\n")
+    compile_typescript(types, workshop, "all.ts", noUncheckedIndexedAccess=True, exactOptionalPropertyTypes=True)
 
 
 @pytest.mark.parametrize("generator", OPENAPI_GENERATOR)
@@ -106,16 +93,3 @@ def test_openapi_generator_for_python_passes_the_checks_of_its_own_configuration
     run(folder, sys.executable, "-W", "error", "-c", IMPORT_EVERYTHING.format(package="short_client"))
     # Its templates leave out some annotations, so that `--strict` fails with every document.
     check_types(folder, "--config-file", "pyproject.toml", "-p", "short_client")
-
-
-def test_openapi_generator_for_typescript_compiles(generated: Path, workshop: Workshop) -> None:
-    compile_typescript(generated / "typescript-fetch", workshop, ["**/*.ts"])
-
-
-def test_openapi_generator_for_go_compiles_with_the_standard_library_alone(generated: Path) -> None:
-    require("go")
-    folder = generated / "go"
-    offline = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-    run(folder, "go", "vet", ".", **offline)
-    run(folder, "go", "build", ".", **offline)
-    assert re.findall(r"^\s*(\S+\.\S+) v", (folder / "go.mod").read_text(), re.MULTILINE) == []

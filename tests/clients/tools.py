@@ -1,17 +1,19 @@
 """Runs the generators, compilers and linters of API clients, each once for all processes of pytest."""
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 HERE = Path(__file__).parent
-PATIENCE_S = 600
+PATIENCE_S = 300
 PACKAGES = {
     "npm": "No npm: clients in TypeScript and the linters were NOT tried. Debian: apt-get install npm.",
     "java": "No Java: the clients of OpenAPI Generator were NOT tried. Debian: apt-get install default-jre-headless.",
@@ -19,6 +21,16 @@ PACKAGES = {
 }
 # The linters report nothing to their makers.
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NO_COLOR": "1"}
+# Go uses its standard library alone.
+OFFLINE = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
+TSCONFIG: dict[str, Any] = {
+    "strict": True,
+    "noEmit": True,
+    "target": "es2022",
+    "lib": ["es2022", "dom", "dom.iterable"],
+    "module": "node16",
+    "types": [],
+}
 
 
 def require(*programs: str) -> None:
@@ -56,6 +68,16 @@ def _install(folder: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy2(HERE / name, folder)
     run(folder, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def compile_typescript(folder: Path, workshop: Workshop, files: str, **options: Any) -> None:
+    """Compile the files of this pattern with every strict check of TypeScript."""
+    packages = workshop.npm_packages().parent
+    if not (folder / packages.name).exists():
+        (folder / packages.name).symlink_to(packages)
+    config = {"compilerOptions": {**TSCONFIG, **options}, "include": [files]}
+    (folder / "tsconfig.json").write_text(json.dumps(config))
+    run(folder, packages / ".bin" / "tsc", "--project", ".")
 
 
 def run(folder: Path, *words: str | Path, **settings: str) -> str:
