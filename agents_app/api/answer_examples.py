@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents_app.api.request_examples import EXAMPLE_AGENT, EXAMPLE_IDS, EXAMPLES
+from agents_app.api.response_schemas import AgentSummary
 from agents_app.connections import TYPES
 from agents_app.values.choices import ConnectionType
 
@@ -18,9 +19,8 @@ CONFIG = {name: value for name, value in WHOLE.items() if name not in DATABASE.s
 SHOWN = {name: CONFIG[name] for name in DATABASE.title_fields}
 SENT = EXAMPLES["AgentCreate"][ConnectionType.DB.value]
 STORED = {**EXAMPLE_AGENT, "external_id": SENT["external_id"], "connection_type": ConnectionType.DB.value}
-LONG = ("model_base_url", "system_instructions")
 SUMMARY: Example = {
-    **{name: value for name, value in STORED.items() if name not in LONG},
+    **{name: value for name, value in STORED.items() if name in AgentSummary.model_fields},
     "id": EXAMPLE_IDS[0],
     "status": "active",
     "status_reason": None,
