@@ -102,10 +102,10 @@ def make_agent(app: Flask, actor: Actor, **changes: Any) -> UUID:
 
 
 def marked_version(agent_id: UUID) -> str:
-    """The version of a stored agent, with its mark."""
+    """The version of a stored agent as runtimes know it, with its marks."""
     row = sa.select(Agent.id, Agent.version, Agent.updated_at).where(Agent.id == agent_id)
     with db.reading() as connection:
-        return version_marks.marked(*connection.execute(row).one())
+        return version_marks.runtime_marked(*connection.execute(row).one())
 
 
 def make_last_test(app: Flask, actor: Actor, agent_id: UUID, **results: Result) -> None:

@@ -1,8 +1,9 @@
 """Writes ETags, and reads the ETags of If-Match and If-None-Match.
 
-The ETag of the configuration for runtimes is `"<version>-<mark>"`: a version of another branch of the history, such as
-after the restore of a backup, has another mark. The ETag of an agent has a third part, which is a hash of the whole
-response: that also has what changes without a new version, such as the last test and the name of a person.
+An ETag is `"<version>-<mark>-<hash>"`. A version of another branch of the history, such as after the restore of a
+backup, has another mark. For an agent, the hash is one of the whole response: that also has what changes without a new
+version, such as the last test and the name of a person. For a runtime, it is one of the names of the members: their
+values change only with the version.
 
 If-None-Match compares whole ETags. If-Match compares version and mark, so that a test in between is no lost update.
 
@@ -46,12 +47,13 @@ class _Everything(Container[str]):
 def of_agent(content: Mapping[str, Any]) -> str:
     """The ETag of the response with an agent, as a GET returns it."""
     whole = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    return quoted(f"{_marked(content)}-{version_marks.digest(whole)}")
+    marked = version_marks.marked(content["id"], content["version"], content["updated_at"])
+    return quoted(f"{marked}-{version_marks.digest(whole)}")
 
 
 def of_runtime(content: Mapping[str, Any]) -> str:
     """The ETag of the configuration for runtimes of an agent with this `id`, `version` and `updated_at`."""
-    return quoted(_marked(content))
+    return quoted(version_marks.runtime_marked(content["id"], content["version"], content["updated_at"]))
 
 
 def quoted(text: str) -> str:
@@ -82,18 +84,14 @@ def known_versions() -> Container[str]:
 
 
 def versions_in(text: str) -> Collection[str]:
-    """The marked versions in the text of ETags, such as in the body of a request. Quotes may be left out."""
+    """The texts of ETags in a text, such as in the body of a request. Quotes may be left out."""
     tags = (tag.strip() for tag in text.split(","))
-    return _versions({_without_codings(re.sub(r'^(?:W/)?"?|"$', "", tag, flags=re.IGNORECASE)) for tag in tags})
+    return {_without_codings(re.sub(r'^(?:W/)?"?|"$', "", tag, flags=re.IGNORECASE)) for tag in tags}
 
 
 def is_known(tag: str) -> bool:
     """Whether If-None-Match contains this ETag, so that the client has the response. Raises Malformed."""
     return tag.strip('"') in known_versions()
-
-
-def _marked(content: Mapping[str, Any]) -> str:
-    return version_marks.marked(content["id"], content["version"], content["updated_at"])
 
 
 def _sent(header: str) -> set[str] | None:

@@ -149,7 +149,7 @@ def _may_fetch(actor: Actor, agent_id: UUID) -> bool:
 
 
 def _marked(row: Row[*tuple[Any, ...]]) -> str:
-    return version_marks.marked(row.id, row.version, row.updated_at)
+    return version_marks.runtime_marked(row.id, row.version, row.updated_at)
 
 
 def _checked(row: Row[*tuple[Any, ...]], known: Collection[str]) -> dict[str, Any]:

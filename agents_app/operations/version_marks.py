@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
+from agents_app.connections import TYPES
+from agents_app.schemas.agents import FIELDS
+
 MARK_LENGTH = 12
 READ_AGAIN = "Read it again, then repeat the change."
 
@@ -20,9 +23,18 @@ def marked(agent_id: UUID, version: int, updated_at: datetime | None) -> str:
     return f"{version}-{digest(f'{agent_id} {version} {moment}'.encode())}"
 
 
+def runtime_marked(agent_id: UUID, version: int, updated_at: datetime | None) -> str:
+    """The same for a runtime, with a hash of the members that a configuration has in this release."""
+    return f"{marked(agent_id, version, updated_at)}-{MEMBERS}"
+
+
 def digest(content: bytes) -> str:
     """A short hash, in hexadecimal digits."""
     return sha256(content).hexdigest()[:MARK_LENGTH]
+
+
+# With a release that adds a member, every runtime fetches again.
+MEMBERS = digest(repr([FIELDS, [(kind.value, list(one.model_fields)) for kind, one in TYPES.items()]]).encode())
 
 
 def why_stale(current: str, wanted: Collection[str]) -> str:

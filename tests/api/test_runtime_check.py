@@ -69,9 +69,8 @@ def test_an_etag_is_read_as_in_if_none_match_with_or_without_quotes(
         tag.strip('"'),
         f'"9", {tag}',
         f"W/{tag}, 9",
-        f'{tag[:-1]}-0123456789ab"',
     ]
-    others = ['"1"', "1", '"2"', "", None, "*", '"' + "9" * 50 + '"', '"1-0123456789ab"']
+    others = [f'{tag[:-13]}0123456789ab"', '"1"', "1", '"2"', "", None, "*", '"' + "9" * 50 + '"', '"1-0123456789ab"']
 
     for sent, state in [*((one, "unchanged") for one in has), *((one, "changed") for one in others)]:
         answer = runtime.post(CHECK, {"agents": {agent_id: sent, "crm-17": sent}})
