@@ -19,6 +19,8 @@ CHECKS = (
     "content_type_conformance",
     "response_headers_conformance",
     "response_schema_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
     "unsupported_method",
     "ignored_auth",
     "use_after_free",
@@ -28,6 +30,10 @@ CHECKS = (
 PATIENCE_S = 1_800
 # The authorization check needs two accounts that must not see each other's data.
 SETTINGS = """
+[checks.negative_data_rejection]
+# An ETag of If-Match is compared before the body is read.
+expected-statuses = ["4xx", "5xx"]
+
 [auth.wfc]
 path = "people.json"
 user = "mine"
@@ -46,7 +52,8 @@ def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(
 @contextmanager
 def running(url: str) -> Iterator[Site]:
     """A console on a real socket."""
-    site = Site(make_app(url))
+    # Without a limit, so that every request is answered by its operation.
+    site = Site(make_app(url, API_RATE_LIMIT="0"))
     try:
         yield site
     finally:
