@@ -1,6 +1,7 @@
 """The errors that an operation raises. `refusals.py` gives each its HTTP status."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from agents_app.wording import number_text
 
@@ -97,6 +98,16 @@ class Repeated(Conflict):
     """The same form has already made something that cannot be shown again. The sentence says why."""
 
     code = "repeated"
+
+
+class AlreadyCreated(Conflict):
+    """An earlier request with the same key created the agent `agent_id`, which is there and has been changed since."""
+
+    code = "idempotency_changed"
+
+    def __init__(self, detail: str, agent_id: UUID) -> None:
+        super().__init__(detail)
+        self.agent_id = agent_id
 
 
 class Throttled(ConsoleError):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request, url_for
 from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
@@ -161,6 +161,8 @@ def _headers_for(error: errors.ConsoleError) -> dict[str, str]:
         return {"WWW-Authenticate": 'Bearer realm="Agent Console"'}
     if isinstance(error, errors.WrongMediaType) and error.accept_patch:
         return {"Accept-Patch": ", ".join(error.accept_patch)}
+    if isinstance(error, errors.AlreadyCreated):
+        return {"Location": url_for("api.agents_read", agent_id=error.agent_id)}
     if isinstance(error, errors.Throttled | errors.Unavailable):
         return {"Retry-After": str(error.retry_after)}
     return {}

@@ -122,7 +122,8 @@ ENDPOINTS = (
         + "`Idempotency-Replayed: true` and "
         + "the agent that the first request created, as long as that agent is at version 1 and has the content that is "
         + "sent. Values of secrets are not compared. Otherwise it returns 409: `idempotency_key_reused` (the content "
-        + "differs), `idempotency_changed` or `idempotency_deleted` (the agent was changed or deleted). "
+        + "differs), `idempotency_changed` (the agent was changed; `Location` has its URL) or `idempotency_deleted` "
+        + "(it was deleted). "
         + WARNINGS,
         body="AgentCreate",
         responses={201: "SavedAgent", 200: "SavedAgent"},
@@ -194,7 +195,8 @@ ENDPOINTS = (
         permission="agents.clone",
         description="The copy is active and has the secrets of the original. With an Idempotency-Key, a repeated "
         + "request returns "
-        + "the copy that the first request created, or 409, as when an agent is created.",
+        + "the copy that the first request created, also if the original was deleted since, or 409, as when an agent "
+        + "is created.",
         body="ChangeNote",
         body_is_optional=True,
         responses={201: "SavedAgent", 200: "SavedAgent"},

@@ -35,6 +35,11 @@ HEADERS = {
 }
 # The headers that are only there in some cases. All others are in every answer that has them in the document.
 SOMETIMES = (*LIMITED, "Idempotency-Replayed", "Export-Warning")
+# Of the refusals of a repeated request, only one has it.
+LOCATION_OF_CHANGED = {
+    "description": "With `idempotency_changed`: the URL of the agent that the first request created.",
+    "schema": {"type": "string"},
+}
 OF_REFUSALS = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"], 507: ["Retry-After"]}
 EXAMPLE_REQUEST_ID = "0f8b7c6d5e4f4a3b8c2d1e0f9a8b7c6d"
 
@@ -125,10 +130,13 @@ def _refusal(endpoint: Endpoint, status: int, of_status: Sequence[str]) -> Docum
     names = [*ALWAYS, *([] if status == 401 else LIMITED), *OF_REFUSALS.get(status, [])]
     if status == 415 and endpoint.merge_patch:
         names.append("Accept-Patch")
+    found = _header_references(names)
+    if "idempotency_changed" in of_status:
+        found["Location"] = LOCATION_OF_CHANGED
     examples = {code: {"value": _example(code, has_body=endpoint.body is not None)} for code in of_status}
     return {
         "description": "\n".join([f"{status_title(status)}", "", *lines]),
-        "headers": _header_references(names),
+        "headers": found,
         "content": {PROBLEM: {"schema": reference("Problem"), "examples": examples}},
     }
 

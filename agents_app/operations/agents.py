@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from agents_app.db import db
-from agents_app.errors import Conflict, InvalidInput
+from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import (
     agent_contents,
@@ -134,7 +134,8 @@ def clone(
     try:
         with db.transaction() as session:
             _write_copy(session, actor, find(session, actor, agent_id), Agent(id=copy_id), note)
-    except Conflict as failed:
+    except (Conflict, NotFound) as failed:
+        # NotFound: the original may have been deleted after the first request.
         if idempotency_key is None:
             raise
         idempotency.check_repeated(actor, copy_id, idempotency.was_copied_from(agent_id), failed)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from agents_app.db import db
-from agents_app.errors import Conflict, ConsoleError
+from agents_app.errors import AlreadyCreated, Conflict, ConsoleError
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import snapshots
 from agents_app.operations.permissions import Actor
@@ -62,13 +62,12 @@ def check_repeated(actor: Actor, agent_id: UUID, is_same: IsSame, failed: Consol
     if not is_same(row):
         sentence = "This Idempotency-Key was used before for another request. Nothing was stored. Use a new key."
         raise Conflict(sentence, code="idempotency_key_reused")
+    first_made = f"The first request with this Idempotency-Key created the agent {agent_id}, which has been"
     if row.version is None:
         sentence = (
-            "The agent that was created with this Idempotency-Key has been deleted. Nothing was stored. Use a new key."
+            f"{first_made} deleted since. Nothing was stored. Restore it, or use a new key to create another agent."
         )
         raise Conflict(sentence, code="idempotency_deleted")
     if row.version > 1:
-        sentence = (
-            "The agent that was created with this Idempotency-Key has been changed. Nothing was stored. Use a new key."
-        )
-        raise Conflict(sentence, code="idempotency_changed")
+        sentence = f"{first_made} changed since. Nothing was stored. Read that agent instead of creating it again."
+        raise AlreadyCreated(sentence, agent_id)

@@ -125,6 +125,10 @@ def test_a_changed_agent_is_not_returned_for_its_key(api: Client) -> None:
     answer = api.post("/agents", agent_values(), headers=KEY)
 
     assert (answer.status_code, answer.json["code"]) == (409, "idempotency_changed")
+    # A new key would make a second agent.
+    assert "new key" not in answer.json["detail"]
+    assert f"created the agent {path.rpartition('/')[2]}, which has been changed" in answer.json["detail"]
+    assert answer.headers["Location"] == f"/api/v1{path}"
     assert "Idempotency-Replayed" not in answer.headers
     assert api.get(path).json["version"] == 3
 
@@ -136,6 +140,8 @@ def test_a_deleted_agent_is_not_created_again_by_its_key(api: Client) -> None:
     answer = api.post("/agents", agent_values(), headers=KEY)
 
     assert (answer.status_code, answer.json["code"]) == (409, "idempotency_deleted")
+    assert f"created the agent {path.rpartition('/')[2]}, which has been deleted" in answer.json["detail"]
+    assert "Location" not in answer.headers
     assert api.get("/agents").json["items"] == []
     assert api.get(path).status_code == 404
 
@@ -253,6 +259,19 @@ def test_a_repeated_copy_with_a_key_returns_the_first_copy_until_it_is_changed(a
     assert again.headers["Idempotency-Replayed"] == "true"
     assert late.json["code"] == "idempotency_changed"
     assert len(api.get("/agents").json["items"]) == 2
+
+
+def test_a_repeated_copy_is_returned_also_after_the_original_was_deleted(api: Client) -> None:
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
+    first = api.post(f"{path}/clone", headers=KEY)
+    api.delete(path)
+
+    again, without_key = api.post(f"{path}/clone", headers=KEY), api.post(f"{path}/clone")
+    other_key = api.post(f"{path}/clone", headers={"Idempotency-Key": "other"})
+
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (200, "true")
+    assert again.json == first.json
+    assert (without_key.status_code, other_key.status_code) == (404, 404)
 
 
 @pytest.mark.parametrize("first", ["", "/clone"], ids=["create", "copy"])
