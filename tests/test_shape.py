@@ -308,7 +308,7 @@ MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operatio
 MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 27, 29
+SETTINGS, API_OPERATIONS = 27, 30
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

@@ -35,6 +35,11 @@ def put(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
     return agents.saved_response(actor, done.agent_id, noted, 201, location)
 
 
+def delete(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
+    """No content."""
+    return agents.delete(actor, external_agents.id_of(actor, external_id), values)
+
+
 def _must_be_new() -> bool:
     must = etags.must_be_new()
     if "If-None-Match" in request.headers and not must:
@@ -79,5 +84,20 @@ ENDPOINTS = (
         responses={201: "SavedAgent", 200: "SavedAgent"},
         errors=("conflict", "already_exists"),
         headers=("If-Match", "If-None-Match"),
+    ),
+    Endpoint(
+        operation="deleteAgentByExternalId",
+        method="DELETE",
+        path=PATH,
+        view=delete,
+        summary="Delete an agent by its external id",
+        permission="agents.delete",
+        description="Deletes the agent as `DELETE /agents/{agent_id}` does. The same request again is answered 404. "
+        + "`/agents/{agent_id}/restore` restores the agent, unless another one has the external id by then. "
+        + IN_THE_PATH,
+        body="ChangeNote",
+        body_is_optional=True,
+        responses={204: None},
+        headers=("If-Match",),
     ),
 )

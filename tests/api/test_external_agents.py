@@ -170,6 +170,30 @@ def test_a_deleted_agent_is_created_again(api: Client) -> None:
     assert api.post(f"/agents/{old}/restore").status_code == 409
 
 
+def test_an_agent_is_deleted_by_its_external_id(api: Client, console: Flask) -> None:
+    other = Client(console, make_token(console, make_user(console), "write"))
+    old = put(api).headers["ETag"]
+    path = f"/agents/{put(api, name='Sales 2').json['id']}"
+
+    refused = [
+        other.delete(where("crm-1")),
+        api.delete(where("crm-2")),
+        api.delete(where("a\nb")),
+        api.delete(where("crm-1"), headers={"If-Match": old}),
+        api("DELETE", where("crm-1"), {"note": 7}),
+    ]
+    assert [answer.status_code for answer in refused] == [404, 404, 404, 412, 422]
+    assert api.get(path).json["version"] == 2
+
+    current = {"If-Match": api.get(path).headers["ETag"]}
+    done = api("DELETE", where("crm-1"), {"note": "The team has gone."}, headers=current)
+
+    assert (done.status_code, done.data) == (204, b"")
+    assert api.get(f"{path}/versions").json["items"][0]["note"] == "The team has gone."
+    assert [api.get(path).status_code, api.delete(where("crm-1")).status_code] == [404, 404]
+    assert api.post(f"{path}/restore").json["external_id"] == "crm-1"
+
+
 def test_an_odd_external_id_has_an_address(api: Client) -> None:
     for external_id in ODD:
         created = put(api, external_id)
@@ -179,6 +203,7 @@ def test_an_odd_external_id_has_an_address(api: Client) -> None:
         assert read.json["id"] == created.json["id"]
         assert api.get(where(external_id), headers={"If-None-Match": read.headers["ETag"]}).status_code == 304
         assert put(api, external_id).status_code == 200
+        assert api.delete(where(external_id)).status_code == 204
 
 
 def test_of_two_requests_at_once_one_creates_and_the_other_changes(api: Client, console: Flask, admin: Actor) -> None:

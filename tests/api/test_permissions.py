@@ -44,6 +44,7 @@ TABLE = {
     ("GET", EXTERNAL): allowed(*READERS),
     # In the other account it creates an agent.
     ("PUT", EXTERNAL): allowed(*WRITERS, foreign=201),
+    ("DELETE", EXTERNAL): allowed("admin writes", good=204),
     ("GET", f"{ONE}/attention"): allowed(*READERS),
     ("PATCH", ONE): allowed(*WRITERS),
     ("DELETE", ONE): allowed("admin writes", good=204),
