@@ -297,13 +297,13 @@ BAD_AGENTS = [
     _agent(
         "a version",
         "/version",
-        "The version cannot be set. Leave it out. A change can also have it as it was read.",
+        "The version cannot be set. Leave it out.",
         version=7,
     ),
     _agent(
         "who created it",
         "/created_by",
-        "The console sets this. Leave it out. A change can also have it as it was read.",
+        "The console sets this. Leave it out.",
         created_by="Ada",
     ),
     _agent("member with a slash", "/a~1b~0c", UNKNOWN, **{"a/b~c": 1}),

@@ -166,7 +166,9 @@ ENDPOINTS = (
         + "labels are replaced. With `application/merge-patch+json` (RFC 7396), labels are merged: null removes one. "
         + "A new connection_type starts with an empty connection_config. A document of the agent, as a response had "
         + "it, can be sent back with changes: members that only the console sets must be as they were read, or left "
-        + "out, otherwise 422 names them. If it has an older `version`, 422 says at which version the agent is. "
+        + "out, otherwise 422 names them. If it has an older `version`, 422 says at which version the agent is. A "
+        + "secret that is null is refused if `secrets_set` of the same document says that it is stored: some clients "
+        + "send null for each member that they did not read. To remove a secret, leave `secrets_set` out. "
         + WARNINGS,
         body="AgentUpdate",
         merge_patch="AgentMergePatch",

@@ -79,7 +79,8 @@ ENDPOINTS = (
         + "the same user sent before; otherwise it counts as changed. `external_id` can be left out of the body, and "
         + "cannot differ from the path. An agent that was deleted is not restored: a new one is created, with another "
         + f"id. With If-None-Match: *, 412 `{external_agents.EXISTS_CODE}` if there is such an agent. With If-Match, "
-        + f"412 if it is missing. {IN_THE_PATH} {agents.WARNINGS}",
+        + "412 if it is missing. For an agent that exists, members that only the console sets can be in the body as "
+        + f"they were read, as in a PATCH. {IN_THE_PATH} {agents.WARNINGS}",
         body="AgentCreate",
         responses={201: "SavedAgent", 200: "SavedAgent"},
         errors=("conflict", "already_exists"),

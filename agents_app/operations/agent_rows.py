@@ -67,11 +67,12 @@ ONE = WHOLE.add_columns(Agent.secret_facts, ConnectionTest.result.label("test_re
 )
 ONE_WITH_REASONS = attention_reasons.with_columns(ONE)
 LAST_FETCHED_AT = sa.select(sa.func.max(RuntimeRead.last_fetched_at)).where(RuntimeRead.agent_id == Agent.id)
-LIST = of_account(
+ONLY_IN_LISTS = (
     LAST_FETCHED_AT.scalar_subquery().label("last_fetched_at"),
-    Agent.name_key,
     *(Agent.connection_config[name].as_string().label(f"title_{name}") for name in TITLE_FIELDS),
 )
+LIST = of_account(Agent.name_key, *ONLY_IN_LISTS)
+ONE_AS_ANYWHERE = ONE.add_columns(*ONLY_IN_LISTS)
 ON_PAGES = LIST.add_columns(
     ConnectionTest.result["connection", "facts"].label("test_facts"), attention_columns.IS_INCOMPLETE
 )
@@ -84,6 +85,11 @@ def whole(row: AnyRow, account_id: UUID) -> dict[str, Any]:
     config = agent_secrets.shown_config(row.connection_type, row.connection_config)
     last_test = shown["last_test"] and {**shown["last_test"], "parts": test_results.parts(row.test_result)}
     return shown | {CONFIG: config, "secrets_set": _secrets_set(row, account_id), "last_test": last_test}
+
+
+def as_anywhere(row: AnyRow, account_id: UUID) -> dict[str, Any]:
+    """The members of `whole` and of `item`. `row` has the columns of ONE_AS_ANYWHERE."""
+    return item(row) | whole(row, account_id)
 
 
 def item(row: AnyRow) -> dict[str, Any]:

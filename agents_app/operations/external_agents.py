@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from agents_app.db import db
 from agents_app.errors import Conflict, Stale
 from agents_app.models import Agent
-from agents_app.operations import agent_contents, agents, external_ids
+from agents_app.operations import agent_contents, agents, external_ids, read_only_members
 from agents_app.operations import agent_states as states
 from agents_app.operations.agent_states import State
 from agents_app.operations.agent_writes import Change, Versions, check_version, write
@@ -54,8 +54,9 @@ def put(
     """Create the agent with this external id, or make it as the values say.
 
     A field that is absent has its default, as in a new agent, but a secret that is absent or blank is kept. The status
-    stays. Equal values make no new version. Raises Forbidden, InvalidInput, and Stale if the agent has another
-    version than `version`, or is there although it must be new, or is not although it must exist.
+    stays. Equal values make no new version. The values of an agent that exists can be the whole agent as it was read
+    (see `read_only_members.py`). Raises Forbidden, InvalidInput, and Stale if the agent has another version than
+    `version`, or is there although it must be new, or is not although it must exist.
     """
     actor.require("agents.create")
     actor.require("agents.update")
@@ -90,11 +91,13 @@ def _change(actor: Actor, values: Mapping[str, Any], version: Versions | None, *
             raise Stale(EXISTS, code=EXISTS_CODE)
         check_version(agent, version)
         old = states.of_agent(agent)
-        draft, note = draft_and_note(partial(_draft_of_whole, old), values)
+        sent = read_only_members.split(session.connection(), actor, agent.id, values)
+        draft, note = read_only_members.made_of(sent, partial(draft_and_note, partial(_draft_of_whole, old)))
         agent_contents.drop_repeated(session, actor, agent.id, draft, old.secrets)
         state = agent_contents.state_after(session, actor, agent.id, draft, old)
         is_changed = agent_contents.differs(old, state)
         if is_changed:
+            sent.require_current()
             write(session, actor, Change("agent.updated", agent, state, note))
         return Put(agent.id, is_new=False, is_changed=is_changed)
 

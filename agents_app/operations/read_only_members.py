@@ -15,22 +15,41 @@ from agents_app.errors import InvalidInput, NotFound
 from agents_app.operations import agent_rows
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import CONFIG
+from agents_app.schemas.agents import CONFIG, removals, secret_pointers
 from agents_app.schemas.misplaced_members import NOT_SET_HERE
 from agents_app.values.rules import is_uuid
 
 Problems = list[tuple[str, str]]
 Made = TypeVar("Made")
 
-EXPIRES_AT = "credential_expires_at"
-SENTENCES = {**NOT_SET_HERE, EXPIRES_AT: f"Set this at /{CONFIG}/{EXPIRES_AT}."}
+EXPIRES_AT, SECRETS_SET = "credential_expires_at", "secrets_set"
+DIFFERS = "This is not the present value of the agent. Read the agent again, or leave this out."
+SENTENCES = {
+    **dict.fromkeys(NOT_SET_HERE, DIFFERS),
+    "id": "This is not the id of the agent. Leave it out.",
+    "status": f"{DIFFERS} To change the status, enable or disable the agent.",
+    "status_reason": f"{DIFFERS} To change the reason, disable the agent with another one.",
+    "last_test": f"{DIFFERS} To change the result, test the agent.",
+    SECRETS_SET: f"{DIFFERS} To change or remove a secret, leave this out, and send the secret as its own member.",
+    "warnings": "Each warning has a pointer and a detail. Leave the warnings out.",
+    "connection": f"{DIFFERS} To change it, set the members of {CONFIG}.",
+    EXPIRES_AT: f"{DIFFERS} To change it, set /{CONFIG}/{EXPIRES_AT}.",
+}
 """The read-only members of an agent, each with the refusal of another value."""
+NULL_SECRET = (
+    f"null removes this secret, but {SECRETS_SET} of the same document says that it is stored. To keep the secret, "
+    + f"leave it out. To remove it, leave {SECRETS_SET} out."
+)
 NEVER_CHANGE = ("id", "created_at")
+# Not every response has these, and some programs send null for a member that they do not have.
+AS_ABSENT_IF_NULL = ("warnings", "connection", "last_fetched_at")
+# The names in these are values too, so none may be missing.
+MAPS = (SECRETS_SET, "connection")
 STALE = (
     "The agent has changed since it was read. It is now at version {version}. Read it again, then repeat the change."
 )
-# Programs round times, such as to the milliseconds of a Date in JavaScript.
-SAME_WITHIN = timedelta(milliseconds=1)
+# Programs round times, such as to the milliseconds of a Date in JavaScript, or cut the fraction.
+SAME_WITHIN, SAME_SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -51,20 +70,21 @@ class Split:
 def split(connection: Connection, actor: Actor, agent_id: UUID, values: Mapping[str, Any]) -> Split:
     """Take the read-only members out of the values, and compare them with the agent. Raises NotFound.
 
-    Of values of an older version, only what never changes is compared.
+    Of values of an older version, only what never changes is compared. A secret that is null is a problem if
+    `secrets_set` has it: some programs send null for every member that the agent they read does not have.
     """
     written = {name: value for name, value in values.items() if name not in SENTENCES}
-    sent = {name: values[name] for name in SENTENCES if name in values}
+    sent = {name: values[name] for name in SENTENCES if name in values and not _is_as_absent(name, values[name])}
     if not sent:
         return Split(written)
-    row = connection.execute(agent_rows.ONE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
+    row = connection.execute(agent_rows.ONE_AS_ANYWHERE, {"id": agent_id, "account_id": actor.account_id}).one_or_none()
     if row is None:
         raise NotFound(NO_AGENT)
-    agent = agent_rows.whole(row, actor.account_id)
+    agent = agent_rows.as_anywhere(row, actor.account_id)
     is_older = _is_older(sent.get("version"), agent["version"])
     compared = [name for name in sent if name in NEVER_CHANGE or not is_older]
     wrong = [name for name in compared if not _is_unchanged(name, sent[name], agent, sent)]
-    problems = [(f"/{name}", SENTENCES[name]) for name in wrong]
+    problems = [*_null_secrets(values, agent), *((f"/{name}", SENTENCES[name]) for name in wrong)]
     stale = [("/version", STALE.format(version=agent["version"]))] if is_older else []
     return Split(written, problems, stale)
 
@@ -80,10 +100,27 @@ def made_of(sent: Split, make: Callable[[Mapping[str, Any]], Made]) -> Made:
     return made
 
 
+def _is_as_absent(name: str, value: object) -> bool:
+    return value is None and name in AS_ABSENT_IF_NULL
+
+
+def _null_secrets(values: Mapping[str, Any], agent: Mapping[str, Any]) -> Problems:
+    named = values.get(SECRETS_SET)
+    if not isinstance(named, Mapping):
+        return []
+    removed = removals(values)
+    return [(p, NULL_SECRET) for p in secret_pointers(agent["connection_type"]) if p in removed and p in named]
+
+
 def _is_unchanged(name: str, value: object, agent: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
     if name == "warnings":
         # They are about an earlier request and its note.
         return isinstance(value, list) and all(map(_is_warning, value))
+    if name in MAPS and not (isinstance(value, Mapping) and value.keys() == agent[name].keys()):
+        return False
+    if name == "last_fetched_at":
+        # Runtimes may have fetched the agent since.
+        return _is_until(value, agent[name])
     if name == "last_test" and "version" in sent and _was_read_before(value, agent[name]):
         return True
     return _is_same(value, agent[name])
@@ -94,7 +131,7 @@ def _is_older(version: object, current: int) -> bool:
 
 
 def _is_warning(value: object) -> bool:
-    return isinstance(value, Mapping) and value.keys() == {"pointer", "detail"} and all(map(_is_text, value.values()))
+    return isinstance(value, Mapping) and _is_text(value.get("pointer")) and _is_text(value.get("detail"))
 
 
 def _is_text(value: object) -> bool:
@@ -109,12 +146,21 @@ def _was_read_before(value: object, last_test: Mapping[str, Any] | None) -> bool
     return moment is not None and moment <= last_test["tested_at"] - SAME_WITHIN
 
 
+def _is_until(value: object, shown: datetime | None) -> bool:
+    moment = _moment(value)
+    return moment is not None and shown is not None and (moment <= shown or _is_same_moment(value, shown))
+
+
 def _is_same(value: object, shown: object) -> bool:
-    """Whether a value of JSON is what a response shows. Members that a program does not know may be missing."""
+    """Whether a value of JSON is what a response shows.
+
+    Members that a program does not know may be missing, but not all. Others that it adds are not compared.
+    """
     if isinstance(shown, Mapping):
-        return isinstance(value, Mapping) and all(
-            name in shown and _is_same(member, shown[name]) for name, member in value.items()
-        )
+        if not isinstance(value, Mapping):
+            return False
+        known = value.keys() & shown.keys()
+        return bool(known or not shown) and all(_is_same(value[name], shown[name]) for name in known)
     if isinstance(shown, list):
         return isinstance(value, list) and len(value) == len(shown) and all(map(_is_same, value, shown))
     if isinstance(shown, UUID):
@@ -128,7 +174,9 @@ def _is_same(value: object, shown: object) -> bool:
 
 def _is_same_moment(value: object, shown: object) -> bool:
     one, other = _moment(value), shown if isinstance(shown, datetime) else _moment(shown)
-    return one is not None and other is not None and abs(one - other) < SAME_WITHIN
+    if one is None or other is None:
+        return False
+    return abs(one - other) < (SAME_WITHIN if one.microsecond else SAME_SECOND)
 
 
 def _moment(value: object) -> datetime | None:

@@ -112,7 +112,7 @@ class Draft:
 
 def draft_of_new(values: Mapping[str, Any]) -> Draft:
     """The draft of a new agent. Raises InvalidInput with every broken rule."""
-    return _draft(values, _removals(values))
+    return _draft(values, removals(values))
 
 
 def draft_of_changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Draft:
@@ -127,14 +127,14 @@ def draft_of_changed(current: Mapping[str, Any], changes: Mapping[str, Any]) -> 
     old = TYPES[ConnectionType(current["connection_type"])].complete(current[CONFIG])
     wanted = changes.get(CONFIG, {})
     if not isinstance(wanted, Mapping):
-        return _draft(merged, _removals(changes))
+        return _draft(merged, removals(changes))
     if type_of(merged) is not type_of(current):
         merged[CONFIG] = dict(wanted)
-        return _draft(merged, _removals(changes), kept=_without(current, {*sent, CONFIG}))
+        return _draft(merged, removals(changes), kept=_without(current, {*sent, CONFIG}))
     # Forms and programs send back what they received, which has none of the private keys that 0.1.0 stored.
     new = _differing(wanted, without_private_keys(old))
     merged[CONFIG] = {**old, **new}
-    return _draft(merged, _removals(changes), kept={**_without(current, sent), CONFIG: _without(old, new)})
+    return _draft(merged, removals(changes), kept={**_without(current, sent), CONFIG: _without(old, new)})
 
 
 def secret_pointers(connection_type: ConnectionType) -> list[str]:
@@ -231,7 +231,7 @@ def type_of(values: Mapping[str, Any]) -> ConnectionType | None:
     return ConnectionType(text) if text in list(ConnectionType) else None
 
 
-def _removals(values: Mapping[str, Any]) -> set[str]:
+def removals(values: Mapping[str, Any]) -> set[str]:
     """The JSON pointers of the secrets that the values remove: those that are present and null."""
     config = values.get(CONFIG)
     members = config if isinstance(config, Mapping) else {}

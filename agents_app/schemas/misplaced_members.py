@@ -12,10 +12,10 @@ from agents_app.connections import TYPES
 from agents_app.values.fields import NOT_KNOWN
 from agents_app.wording import number_text
 
-SET_BY_CONSOLE = "The console sets this. Leave it out. A change can also have it as it was read."
+SET_BY_CONSOLE = "The console sets this. Leave it out."
 NOT_SET_HERE = {
-    "id": "The id cannot be set. Leave it out. A change can also have the id of the agent.",
-    "version": "The version cannot be set. Leave it out. A change can also have it as it was read.",
+    "id": "The id cannot be set. Leave it out.",
+    "version": "The version cannot be set. Leave it out.",
     "status": "The status cannot be set here. Enable or disable the agent instead.",
     "status_reason": "The reason cannot be set here. Disable the agent with a reason instead.",
     "created_at": SET_BY_CONSOLE,
@@ -25,7 +25,9 @@ NOT_SET_HERE = {
     "updated_by_token_owner": SET_BY_CONSOLE,
     "last_test": "The result of a test cannot be set. Leave it out, and test the agent instead.",
     "secrets_set": "This says which secrets are stored. Leave it out, and send a secret as its own member.",
-    "warnings": "Warnings cannot be set. Leave them out. A change can also have them as they were read.",
+    "warnings": "Warnings cannot be set. Leave them out.",
+    "connection": "This is a part of connection_config. Leave it out, and set the members of connection_config.",
+    "last_fetched_at": SET_BY_CONSOLE,
 }
 """The members of an agent that only the console sets, each with its refusal."""
 

@@ -10,12 +10,14 @@ from flask import Flask
 
 from agents_app.connections import TYPES
 from agents_app.connections.database import Dialect
+from agents_app.operations import user_details
 from agents_app.operations.permissions import Actor
-from agents_app.operations.read_only_members import SENTENCES
+from agents_app.operations.read_only_members import DIFFERS, NULL_SECRET, SENTENCES
 from agents_app.probes.results import Result
 from agents_app.schemas.agents import AgentValues
+from agents_app.values.choices import ConnectionType
 from tests.api.conftest import Client, is_valid
-from tests.make import agent_values, make_last_test
+from tests.make import agent_values, make_last_test, make_token
 
 MERGE_PATCH = "application/merge-patch+json"
 WHOLE = {
@@ -32,6 +34,10 @@ WHOLE = {
 CONFIGS: list[tuple[str, dict[str, Any]]] = [
     *((kind.value, {**declaration.example}) for kind, declaration in TYPES.items()),
     *(("DB", {"dialect": dialect.value, "password": "pw"}) for dialect in Dialect),
+]
+SECRETS: list[tuple[str, dict[str, str]]] = [
+    ("DB", {"password": "pw"}),
+    ("POWERBI", {"client_secret": "a-long-enough-secret", "private_key_password": "pw"}),
 ]
 
 
@@ -51,6 +57,7 @@ def _refused(api: Client, agent: dict[str, Any], **changes: Any) -> dict[str, st
 
 
 def test_a_changed_read_only_member_is_named_with_what_to_do(api: Client, agent: dict[str, Any]) -> None:
+    facts, shown = agent["secrets_set"], api.get("/agents").json["items"][0]["connection"]
     others: dict[str, list[Any]] = {
         "id": ["7d3e6f80-4a0c-4d5e-9f3a-2b1c0d9e8f70", None, 1, [agent["id"]], "", f"{{{agent['id']}}}"],
         "version": [2, 0, None, "1", True, 1.5, -1, 10**30, []],
@@ -59,12 +66,17 @@ def test_a_changed_read_only_member_is_named_with_what_to_do(api: Client, agent:
         "credential_expires_at": ["2027-01-01", "", 0],
         "created_at": [None, "2026-01-01T00:00:00Z", agent["created_at"][:19], "9999-12-31T23:59:59-23:59", "\ud800"],
         "updated_at": [None, "", 5, {"a": 1}],
-        "created_by": [None, {**agent["created_by"], "name": "Eve"}, {**agent["created_by"], "role": 1}, "Ada", []],
+        "created_by": [None, {**agent["created_by"], "name": "Eve"}, {}, {"role": 1}, "Ada", []],
         "updated_by": ["Eve", None],
         "updated_by_token_owner": ["Eve", None, {}],
         "last_test": [{"a": None}, {**agent["last_test"], "outcome": "failed"}, "passed", [], 1],
-        "secrets_set": [{"/other": {}}, None, [], {"/api_key": {"last_four": "0000"}}, {"/api_key": None}],
-        "warnings": [None, "x", {}, [1], [{"pointer": "/a"}], [{"pointer": 1, "detail": "b"}]],
+        "secrets_set": [
+            *({**facts, "/other": {"readable": True}}, None, [], {}, {"/api_key": facts["/api_key"]}),
+            *({**facts, "/api_key": wrong} for wrong in ({"last_four": "0000"}, {}, {"a": 1}, None)),
+        ],
+        "warnings": ["x", {}, [1], [{"pointer": "/a"}], [{"pointer": 1, "detail": "b"}]],
+        "connection": [{**shown, "host": "other"}, {"host": shown["host"]}, {**shown, "port": 1}, {}, [], "x"],
+        "last_fetched_at": ["2026-01-01T00:00:00Z", "", 5, {}],
     }
     assert others.keys() == SENTENCES.keys()
     for name, values in others.items():
@@ -81,7 +93,88 @@ def test_a_changed_read_only_member_is_named_with_what_to_do(api: Client, agent:
 
 
 def test_every_member_of_an_agent_is_writable_or_read_only(agent: dict[str, Any]) -> None:
-    assert agent.keys() == (SENTENCES.keys() | AgentValues.model_fields.keys()) - {"api_key", "warnings"}
+    assert agent.keys() == (SENTENCES.keys() | AgentValues.model_fields.keys()) - {
+        *("api_key", "warnings", "connection", "last_fetched_at")
+    }
+
+
+@pytest.mark.parametrize(("kind", "secrets"), SECRETS)
+def test_a_secret_that_the_document_says_is_stored_is_not_removed_by_null(
+    api: Client, kind: str, secrets: dict[str, str]
+) -> None:
+    config = {**TYPES[ConnectionType(kind)].example, **secrets}
+    created = api.post(
+        "/agents", agent_values(**WHOLE, connection_type=kind, connection_config=config, external_id="a")
+    )
+    assert created.status_code == 201, created.json
+    read, path = created.json, f"/agents/{created.json['id']}"
+    names = TYPES[ConnectionType(kind)].secret_names()
+    nulls = {"api_key": None, "connection_config": {**read["connection_config"], **dict.fromkeys(names)}}
+    pointers = {"/api_key", *(f"/connection_config/{name}" for name in secrets)}
+
+    assert _refused(api, read, **nulls) == dict.fromkeys(pointers, NULL_SECRET)
+    others = [
+        api.patch(path, {"secrets_set": read["secrets_set"], "api_key": None}),
+        api.post(f"{path}/test", {**read, **nulls}),
+        api("PUT", "/agents/by-external-id/a", {**read, **nulls}),
+    ]
+    assert [answer.status_code for answer in others] == [422] * 3
+    assert api.get(path).json == {name: value for name, value in read.items() if name != "warnings"}
+    # Without secrets_set, null removes them.
+    del read["secrets_set"]
+    assert api.patch(path, {**read, **nulls}).json["secrets_set"] == {}
+
+
+def test_an_unchanged_item_of_the_list_is_accepted_after_another_fetch(
+    api: Client, console: Flask, admin: Actor, agent: dict[str, Any]
+) -> None:
+    path, item = f"/agents/{agent['id']}", api.get("/agents").json["items"][0]
+    runtime = Client(console, make_token(console, admin, "runtime"))
+    assert runtime.get(f"{path}/runtime").status_code == 200
+    assert api.patch(path, item).status_code == 200
+
+    fetched = api.get("/agents").json["items"][0]
+    assert is_valid(fetched, "AgentUpdate")
+    at = fetched["last_fetched_at"]
+    answers = [
+        api.patch(path, {**fetched, "last_fetched_at": one, "owner": "Grace"})
+        for one in (at, f"{at[:19]}Z", "2026-01-01T00:00:00Z", None)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    later = {"last_fetched_at": "9999-01-01T00:00:00Z"}
+    assert _refused(api, answers[0].json, **later) == {"/last_fetched_at": SENTENCES["last_fetched_at"]}
+
+
+def test_what_differs_without_a_change_of_the_agent_is_said_to_differ(
+    api: Client, console: Flask, admin: Actor, agent: dict[str, Any]
+) -> None:
+    with console.app_context():
+        user_details.change(admin, admin.user_id, {"name": "Ada Lovelace"})
+    renamed = _refused(api, agent)
+
+    assert renamed == {"/created_by": DIFFERS, "/updated_by_token_owner": DIFFERS}
+    # A backup was restored: the agent is older than the document.
+    restored = _refused(api, api.get(f"/agents/{agent['id']}").json, version=2, updated_at="2030-01-01T00:00:00Z")
+    assert restored == {"/version": DIFFERS, "/updated_at": DIFFERS}
+
+
+def test_put_takes_the_document_of_the_agent_and_no_other(api: Client, agent: dict[str, Any]) -> None:
+    place = "/agents/by-external-id/crm-17"
+    same, changed = api("PUT", place, agent), api("PUT", place, {**agent, "owner": "Grace", "warnings": []})
+    again = api("PUT", place, {**agent, "owner": "Grace"})
+
+    assert [answer.status_code for answer in (same, changed, again)] == [200] * 3
+    assert (same.json["version"], changed.json["version"], again.json["owner"]) == (1, 2, "Grace")
+    assert changed.json["secrets_set"] == agent["secrets_set"]
+    older = api("PUT", place, {**agent, "owner": "Eve"})
+    wrong = api("PUT", place, {**changed.json, "status": "disabled", "color": "red"})
+    assert [error["pointer"] for error in older.json["errors"]] == ["/version"]
+    assert [error["pointer"] for error in wrong.json["errors"]] == ["/color", "/status"]
+    new = api("PUT", "/agents/by-external-id/crm-18", {**agent, "external_id": "crm-18"})
+    found = {error["pointer"].removeprefix("/"): error["detail"] for error in new.json["errors"]}
+    assert found.keys() == agent.keys() & SENTENCES.keys()
+    assert not [sentence for sentence in found.values() if "change can" in sentence or "read" in sentence]
 
 
 def test_a_document_of_an_older_version_is_refused_with_the_present_version(api: Client, agent: dict[str, Any]) -> None:
@@ -114,6 +207,7 @@ def test_instants_and_ids_may_have_another_spelling_and_unknown_members_may_be_m
         milliseconds.lower(),
         created.astimezone(zone).isoformat(),
         f"{agent['created_at'][:26]}123Z",
+        f"{agent['created_at'][:19]}Z",
     ]
     # A test in between is no reason to read again.
     tests = [
@@ -122,14 +216,24 @@ def test_instants_and_ids_may_have_another_spelling_and_unknown_members_may_be_m
         {**agent["last_test"], "tested_at": "2026-01-01T00:00:00Z"},
         {"outcome": "passed"},
     ]
-    secrets = [{}, {"/api_key": {"readable": True}}]
-    facts = [{"id": agent["id"].upper()}, {"created_by": {"id": agent["created_by"]["id"].upper()}}]
+    stored = agent["secrets_set"]
+    known = {pointer: {"readable": True} for pointer in stored}
+    # Some clients keep what they do not know, and send a member under its own and under another name.
+    twice = {pointer: {**fact, "setAt": fact["set_at"], "lastFour": "x", "a": None} for pointer, fact in stored.items()}
+    secrets = [known, twice]
+    facts = [
+        {"id": agent["id"].upper()},
+        {"created_by": {"id": agent["created_by"]["id"].upper()}},
+        {"created_by": {**agent["created_by"], "role": 1}},
+        {"last_test": {**agent["last_test"], "isSample": False}},
+        {"warnings": None, "connection": None, "last_fetched_at": None},
+    ]
     sent = [
         *({"created_at": spelling} for spelling in spellings),
         *({"last_test": test} for test in tests),
         *({"secrets_set": one} for one in secrets),
         *facts,
-        {"warnings": [{"pointer": "/note", "detail": "An earlier one."}]},
+        {"warnings": [{"pointer": "/note", "detail": "An earlier one.", "code": 1}]},
     ]
 
     for changes in sent:
