@@ -107,8 +107,13 @@ def require_utf8_path() -> None:
 
 
 def idempotency_key() -> str | None:
-    """The header Idempotency-Key. Raises Malformed."""
+    """The header Idempotency-Key, without the white space around it (RFC 9110, 5.5). Raises Malformed."""
+    # WSGI joins the values of a header that was sent twice, and a key may contain a comma.
+    sent = request.environ.get("asgi.scope", {}).get("headers", ())
+    if sum(name == b"idempotency-key" for name, _ in sent) > 1:
+        raise Malformed("The header Idempotency-Key was sent more than once. Send it once.", code="bad_idempotency_key")
     key = request.headers.get("Idempotency-Key")
+    key = key if key is None else key.strip(" \t")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise Malformed("Idempotency-Key takes 1 to 255 printable ASCII characters.", code="bad_idempotency_key")
     return key

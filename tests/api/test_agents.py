@@ -85,7 +85,7 @@ def test_a_destination_is_not_changed_under_a_stored_password(api: Client) -> No
     assert api.get(f"/agents/{agent['id']}").json["connection_config"]["host"] == "db.example.org"
 
 
-@pytest.mark.parametrize("key", ["", "ä", "x" * 256, "a\tb"])
+@pytest.mark.parametrize("key", ["", " ", "ä", "x" * 256, "a\tb"])
 def test_an_idempotency_key_is_printable_ascii(api: Client, key: str) -> None:
     path = f"/agents/{api.post('/agents', agent_values()).json['id']}/clone"
 
@@ -97,6 +97,21 @@ def test_an_idempotency_key_is_printable_ascii(api: Client, key: str) -> None:
 
 
 KEY = {"Idempotency-Key": "deploy 7"}
+
+
+def test_white_space_around_an_idempotency_key_is_no_part_of_it_and_two_keys_are_refused(api: Client) -> None:
+    ids = {
+        api.post("/agents", agent_values(), headers={"Idempotency-Key": key}).json["id"]
+        for key in ("deploy 7", " deploy 7", "deploy 7 \t")
+    }
+    # As the server passes it on, with the values that WSGI has joined.
+    twice = {"asgi.scope": {"headers": [(b"idempotency-key", b"deploy 7")] * 2}}
+
+    refused = api.post("/agents", agent_values(), headers=KEY, environ_overrides=twice)
+
+    assert len(ids) == 1
+    assert (refused.status_code, refused.json["code"]) == (400, "bad_idempotency_key")
+    assert refused.json["detail"] == "The header Idempotency-Key was sent more than once. Send it once."
 
 
 @pytest.mark.parametrize(
