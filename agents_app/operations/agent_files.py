@@ -27,8 +27,8 @@ OVERTAKEN = (
     "Others created, changed or deleted agents of this file while it was applied. Nothing was changed. Plan it again."
 )
 OTHER_PLAN = (
-    "Others changed these agents since the plan was made, or it is the plan of another file. Nothing was changed. "
-    + "Read the new plan."
+    "Others changed these agents since the plan was made, an earlier request applied the same file, or it is the plan "
+    + "of another file. Nothing was changed now. Read the new plan."
 )
 # What the event and the version of a change say in addition.
 EXTERNAL_ID = "external_id"

@@ -89,6 +89,9 @@ def test_only_the_plan_with_the_expected_digest_is_imported(console: Flask, admi
     new = writer.post("/agents/import?plan=1", file).json["digest"]
     done = writer.post(f"/agents/import?expected_plan={new}", file)
     assert (done.status_code, done.json["digest"]) == (200, new)
+    repeated = writer.post(f"/agents/import?expected_plan={new}", file)
+    assert repeated.status_code == 409
+    assert "an earlier request applied the same file" in repeated.json["detail"]
 
 
 @pytest.mark.parametrize(
