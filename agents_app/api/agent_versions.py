@@ -130,7 +130,7 @@ ENDPOINTS = (
         view=restore,
         summary="Restore a version of an agent",
         permission="agents.restore",
-        description="The agent gets the fields and the connection of that version again, as a new version. Its "
+        description="The agent gets the members and the connection of that version again, as a new version. Its "
         + "status stays as it "
         + "is. Its secrets stay too, but those that the connection type of that version has not are removed. Where the "
         + "destination of a secret differs, the secret must be sent in the same request, or removed with null: "

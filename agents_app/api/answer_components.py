@@ -8,7 +8,6 @@ from agents_app.api.json_schemas import (
     REF,
     Document,
     all_required,
-    any_of,
     known_values,
     opened,
     plain,
@@ -57,9 +56,9 @@ def _tied(name: str, prefix: str, schema: Document) -> Document:
     known[f"{name}{stem(DATABASE)}"] = {**first, "examples": [ANSWER_EXAMPLES[name]]}
     described = {"type": "string", "description": known_values(*tied)}
     other = with_members(schema, {TYPE: described, CONFIG: {"type": "object", "additionalProperties": True}})
-    whole = {"description": f"{schema['description']} `{TYPE}` says which configuration `{CONFIG}` is."}
-    return {
-        **known,
-        f"{name}Other": {**other, "description": OTHER},
-        name: whole | any_of(tied, TYPE, f"{name}Other"),
+    # No discriminator: it names the known values only, and clients would refuse the values of a later release.
+    whole = {
+        "description": f"{schema['description']} `{TYPE}` says which configuration `{CONFIG}` is.",
+        "anyOf": [reference(one) for one in (*tied.values(), f"{name}Other")],
     }
+    return {**known, f"{name}Other": {**other, "description": OTHER}, name: whole}

@@ -53,7 +53,7 @@ class PlannedAgent(ResponseSchema):
     secrets: dict[str, Literal["set", "replaced", "removed"]] = Field(description="By JSON pointer of the agent.")
     sources: dict[str, str] = Field(description="Where secrets are read from. Empty over the API.")
     destinations: dict[str, list[str]] = Field(description="Where they are sent. Empty over the API.")
-    secrets_to_set: list[str] = Field(description="The JSON pointers of the secrets that are missing here.")
+    secrets_to_set: list[str] = Field(description="The JSON pointers of the secrets that the console does not have.")
     is_incomplete: bool
 
 

@@ -131,16 +131,11 @@ def union(
         "properties": {member: {"type": "string", "enum": list(tied)}, **general},
         "required": list(required),
         "unevaluatedProperties": True,
-        **any_of(tied, member),
-    }
-
-
-def any_of(tied: Mapping[str, str], member: str, *others: str) -> Document:
-    """The keywords of a union whose schemas `member` distinguishes. `others` name the schemas for other values."""
-    mapping = {value: REF.format(model=name) for value, name in tied.items()}
-    return {
-        "anyOf": [reference(name) for name in (*tied.values(), *others)],
-        "discriminator": {"propertyName": member, "mapping": mapping},
+        "anyOf": [reference(name) for name in tied.values()],
+        "discriminator": {
+            "propertyName": member,
+            "mapping": {value: REF.format(model=name) for value, name in tied.items()},
+        },
     }
 
 

@@ -24,12 +24,12 @@ API_DESCRIPTION = """\
 Send an API token with every request: `Authorization: Bearer agc_…`. Admins create tokens on the page "API tokens". \
 Operators create them with `flask tokens create`. A runtime is the program that runs an agent. \
 Bodies are JSON in UTF-8, at most 1 MB (files of agents 16 MB). \
-Errors are problem+json (RFC 9457) and name every invalid field. \
+Errors are problem+json (RFC 9457) and name everything that is invalid. \
 Request bodies are closed: an unknown member is refused. Responses are open: later releases can add members to every \
-object, values to every text with known values, and connection types. A client must ignore members that it does not \
-know, and must have a case for other values. The configuration of a connection type that a client does not know is an \
-object with any members, as in `AgentOther`; a client that accepts known types only must be generated again. \
-Secrets are never returned, except by `/agents/{agent_id}/runtime`."""
+object, values to every text with known values, and connection types. A client must ignore members, values and \
+connection types that it does not know. The configuration of a connection type that a client does not know is an \
+object with any members, as in `AgentOther`. Secrets are never returned, except by `/agents/{agent_id}/runtime` and \
+`/runtime/by-external-id/{external_id}`."""
 HEADER_DESCRIPTIONS = {
     "If-Match": "The ETag that you have, in its quotes. Returns 412 if the agent has another version. A test in "
     + "between does not matter. The ETag of the configuration for runtimes is accepted too.",

@@ -47,7 +47,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         for kind, declaration in TYPES.items()
     },
     "AgentUpdate": {
-        "description": {"description": "Answers questions about orders, revenue and returns."},
+        "new description": {"description": "Answers questions about orders, revenue and returns."},
         "with a note": {"model_type": "gpt-5-nano", "note": "Answers as well and costs less."},
     },
     # The path has the external id.

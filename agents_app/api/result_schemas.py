@@ -44,7 +44,9 @@ class TestSummary(ResponseSchema):
     tested_at: datetime
     tested_by: str
     is_out_of_date: bool = Field(description="Whether the connection, the model or a secret was changed after it.")
-    is_sample: bool = Field(description="Whether `flask demo` stored the result as a sample, without a test.")
+    is_sample: bool = Field(
+        description="Whether the result is a sample, of an agent that was made as an example. It was not tested."
+    )
 
 
 class TestStep(ResponseSchema):

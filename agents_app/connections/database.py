@@ -80,7 +80,12 @@ class DatabaseConnection(Connection):
     )
     host: Annotated[str, host_name()] = field("Host", "One host name or IP address.", destination=True, span=4)
     port: Annotated[int | None, whole_number("Port", 1, limits.PORT)] = field(
-        "Port", f"Empty means {PORTS_SENTENCE}.", default=None, destination=True, width=6
+        "Port",
+        f"Empty means {PORTS_SENTENCE}.",
+        default=None,
+        destination=True,
+        width=6,
+        json_hint=f"Null means {PORTS_SENTENCE}.",
     )
     database: Annotated[str, plain_name(128)] = field("Database name", destination=True)
     username: Annotated[str, plain_name(128)] = field(
@@ -99,6 +104,8 @@ class DatabaseConnection(Connection):
         "verify-full also checks the server's name. Empty means require for PostgreSQL, and verify-full for others.",
         default=None,
         destination=True,
+        json_hint="verify-full also checks the server's name. Null means require for PostgreSQL, and verify-full for "
+        + "others.",
         group="tls",
         unset="Default of the database type",
     )
@@ -123,10 +130,18 @@ class DatabaseConnection(Connection):
         "Connect timeout", "In seconds.", default=10, group="limits", width=9, unit="s"
     )
     schema_allow_list: Annotated[list[str], list_of_lines(128)] = field(
-        "Allowed schemas", "One per line. Empty means all.", default=[], json_hint="Empty means all.", group="limits"
+        "Allowed schemas",
+        "One per line. Empty means all.",
+        default=[],
+        json_hint="An empty list means all.",
+        group="limits",
     )
     table_allow_list: Annotated[list[str], list_of_lines(256)] = field(
-        "Allowed tables", "One per line. Empty means all.", default=[], json_hint="Empty means all.", group="limits"
+        "Allowed tables",
+        "One per line. Empty means all.",
+        default=[],
+        json_hint="An empty list means all.",
+        group="limits",
     )
 
     @classmethod

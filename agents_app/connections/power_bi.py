@@ -139,6 +139,7 @@ class PowerBiConnection(Connection):
         "Certificate",
         "PEM format, without the private key. Upload it to the app registration too, under Certificates & secrets.",
         default=None,
+        json_hint="PEM format, without the private key. The app registration in Microsoft Entra must have it too.",
         kind="pem",
         only_for=("auth_method", AuthMethod.CERTIFICATE),
     )
@@ -190,7 +191,11 @@ class PowerBiConnection(Connection):
         "Timeout", "In seconds.", default=60, group="limits", width=9, unit="s"
     )
     allowed_tables: Annotated[list[str], list_of_lines(256)] = field(
-        "Allowed tables", "One per line. Empty means all.", default=[], json_hint="Empty means all.", group="limits"
+        "Allowed tables",
+        "One per line. Empty means all.",
+        default=[],
+        json_hint="An empty list means all.",
+        group="limits",
     )
 
     def expires_on(self) -> date | None:

@@ -26,6 +26,7 @@ from tests.conftest import OpenConsole
 from tests.make import PASSWORD, agent_values, make_token, make_user
 
 DOCS = "/gibberish-xyz-123"
+DESCRIPTION = r'"description": "((?:[^"\\]|\\.)*)"'
 
 
 @pytest.fixture
@@ -175,15 +176,41 @@ def test_only_runtimes_read_secrets() -> None:
 @pytest.mark.parametrize("name", ["AgentCreate", "UnsavedAgent", "Agent", "SavedAgent", "RuntimeAgent"])
 def test_the_connection_type_says_which_configuration_an_agent_has(name: str) -> None:
     schemas = document()["components"]["schemas"]
-    mapping = schemas[name]["discriminator"]["mapping"]
+    options = [option["$ref"].rpartition("/")[2] for option in schemas[name]["anyOf"]]
+    known = {f"{name}{stem(declaration)}": value for value, declaration in TYPES.items()}
 
-    assert schemas[name]["discriminator"]["propertyName"] == "connection_type"
-    assert set(mapping) == set(TYPES)
-    for value, found in mapping.items():
-        members = schemas[found.rpartition("/")[2]]["properties"]
+    for option, value in known.items():
+        members = schemas[option]["properties"]
         assert members["connection_type"] == {"type": "string", "const": value}
         assert stem(TYPES[ConnectionType(value)]) in members["connection_config"]["$ref"]
-    assert (f"{name}Other" in schemas) == (name in answers())
+    # A discriminator names the known types only: clients would refuse the answers of a later release.
+    others = [f"{name}Other"] if name in answers() else []
+    assert options == [*known, *others]
+    mapping = {value: f"#/components/schemas/{option}" for option, value in known.items()}
+    assert schemas[name].get("discriminator") == (
+        None if others else {"propertyName": "connection_type", "mapping": mapping}
+    )
+
+
+def test_the_introduction_says_what_clients_must_ignore_and_who_gets_secrets() -> None:
+    said = document()["info"]["description"]
+    secrets = {
+        path.removeprefix(PREFIX)
+        for path, methods in document()["paths"].items()
+        if "RuntimeAgent" in refs([one["responses"] for one in methods.values()])
+    }
+
+    assert "A client must ignore members, values and connection types that it does not know." in said
+    assert set(re.findall(r"`(/[^`]+)`", said)) == secrets
+
+
+def test_no_name_of_an_example_is_a_keyword_that_generators_read() -> None:
+    methods = [method for path in document()["paths"].values() for method in path.values()]
+    bodies = [body for method in methods for body in method.get("requestBody", {"content": {}})["content"].values()]
+
+    assert {"description", "summary", "value", "externalValue"} & {
+        name for one in bodies for name in one["examples"]
+    } == set()
 
 
 def answers() -> set[str]:
@@ -283,9 +310,18 @@ def test_no_schema_has_what_generators_of_clients_trip_over() -> None:
 
 def test_nothing_about_forms_inputs_or_source_files_is_in_the_document() -> None:
     text = json.dumps(document())
-    of_forms = r"\b(?:buttons?|check ?box|click|tick|paste|this field|one per line|enter)\b|\.(?:py|html)\b"
+    of_forms = (
+        r"\b(?:buttons?|check ?box|click|tick|paste|fields?|one per line|enter|forms?|pages?|screens?|tabs?|upload"
+        + r"|choose|flask|empty means|shown? (?:here|below))\b|\.(?:py|html)\b"
+    )
+    # The pages of a list, the place where people find a value, and the introduction for a new client.
+    allowed = (
+        r"\b(?:one|next|previous|last) page\b|`page`|the dataset's page in Power BI|The form of a file"
+        + r'|of the form `env:|on the page \\"API tokens\\"|`flask tokens create`'
+    )
 
-    found = [said for said in re.findall(r'"description": "([^"]*)"', text) if re.search(of_forms, said, re.IGNORECASE)]
+    said = [re.sub(allowed, "", one, flags=re.IGNORECASE) for one in re.findall(DESCRIPTION, text)]
+    found = [one for one in said if re.search(of_forms, one, re.IGNORECASE)]
 
     assert found == []
     assert "x-console" not in text

@@ -40,14 +40,7 @@ def datamodel_codegen(folder: Path, document: Path) -> None:
 
 def openapi_typescript(folder: Path, document: Path, workshop: Workshop) -> None:
     """Make the types `schema.d.ts`."""
-    run(
-        folder,
-        workshop.npm_packages() / "openapi-typescript",
-        document,
-        "--default-non-nullable=false",
-        "--output",
-        "schema.d.ts",
-    )
+    run(folder, workshop.npm_packages() / "openapi-typescript", document, "--output", "schema.d.ts")
 
 
 def openapi_generator(folder: Path, document: Path) -> None:

@@ -11,10 +11,16 @@ from typing import Any
 
 import pytest
 
+from agents_app.api.answer_components import AGENTS
+from agents_app.connections import TYPES
+from agents_app.schemas.agents import CONFIG
+from agents_app.values.choices import ConnectionType
 from tests.clients.generators import OPENAPI_GENERATOR, datamodel_codegen
 from tests.clients.tools import Workshop, compile_typescript, run
 
 pytestmark = pytest.mark.long
+POWER_BI = TYPES[ConnectionType.POWERBI]
+API_GUIDE = Path(__file__).parents[2] / "docs" / "api.md"
 
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
@@ -66,13 +72,38 @@ def test_datamodel_code_generator_has_every_schema_and_passes_strict_checks(
     names = run(folder, sys.executable, "-W", "error", "-c", "import console_models; print(*vars(console_models))")
     assert schemas(document_file).keys() - set(names.split()) == set()
     check_types(folder, "--strict", "console_models.py")
+    (folder / "read.py").write_text(READ_AGENTS)
+    agents = json.dumps([[name, *agents_of_releases(document_file, name)] for name in AGENTS])
+    assert run(folder, sys.executable, "read.py", agents).splitlines() == [
+        f"{name} {name}Database {name}PowerBi {name}Other {name}Database" for name in AGENTS
+    ]
+
+
+READ_AGENTS = """
+import json, sys
+import console_models
+for name, *agents in json.loads(sys.argv[1]):
+    union = getattr(console_models, name)
+    print(name, *[type(union.model_validate(agent).root).__name__ for agent in agents])
+"""
+
+
+def agents_of_releases(document_file: Path, name: str) -> list[dict[str, Any]]:
+    """An agent of each type, one of a type of a later release, and one with members of a later release."""
+    database: dict[str, Any] = schemas(document_file)[f"{name}Database"]["examples"][0]
+    shape = POWER_BI.model_validate(POWER_BI.example).model_dump(mode="json")
+    power_bi = {**database, "connection_type": "POWERBI", CONFIG: shape}
+    later = {**database, "connection_type": "LATER", CONFIG: {"path": "/"}, "new_member": [1]}
+    return [database, power_bi, later, {**database, CONFIG: {**database[CONFIG], "new_member": 1}}]
 
 
 def test_openapi_typescript_has_every_schema_and_compiles(types: Path, workshop: Workshop, document_file: Path) -> None:
     names = "".join(f'  {name}: components["schemas"]["{name}"];\n' for name in schemas(document_file))
     called = "".join(f'  {name}: operations["{name}"];\n' for name in operations(document_file))
     imported = 'import type { components, operations } from "./schema";\n'
-    (types / "all.ts").write_text(f"{imported}export interface All {{\n{names}{called}}}\n")
+    sent = re.findall(r"-d '(\{.*?\})'", API_GUIDE.read_text(), re.DOTALL)[0]
+    created = f'export const created: components["schemas"]["AgentCreate"] = {sent};\n'
+    (types / "all.ts").write_text(f"{imported}{created}export interface All {{\n{names}{called}}}\n")
     compile_typescript(types, workshop, "all.ts", noUncheckedIndexedAccess=True, exactOptionalPropertyTypes=True)
 
 
