@@ -50,8 +50,11 @@ HEADERS = {
 }
 # What a caller may send to find its request in the log. Other values are not logged.
 CALLER_ID = re.compile(r"[!-~]{1,128}")
-# https://www.w3.org/TR/trace-context/: the version, the ids of the trace and of the parent, and flags.
-TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+# https://www.w3.org/TR/trace-context/: the version, the ids of the trace and of the parent, and flags. Versions after
+# 00 can have more fields.
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:(?<!^00.{53})-[!-~]{0,100})?"
+)
 HSTS = "max-age=31536000"
 
 

@@ -45,12 +45,10 @@ FRAMEWORK_ERRORS = {
     404: ("not_found", "Nothing was found at this URL. Check the URL."),
     405: ("method_not_allowed", "This URL does not support this HTTP method."),
     408: ("timeout", "The request took too long to arrive. Nothing was done."),
-    411: ("length_required", "Send the header Content-Length."),
     413: (
         "too_large",
         "The request body is too large. Send at most {most} kB.",
     ),
-    414: ("address_too_long", "The URL is too long. Shorten it."),
     415: ("unsupported_media_type", "Send the body as application/json."),
     500: ("internal_error", "An unexpected error occurred. Tell an operator the request id; the log has the details."),
 }

@@ -61,11 +61,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     ),
     "cannot_be_undone": ErrorCode(409, "A test cannot be undone.", "There is nothing to do."),
     "other_plan": ErrorCode(409, "The plan is not the expected one any more.", "Ask for the plan again."),
-    "length_required": ErrorCode(411, "The request has no Content-Length.", "Send the header Content-Length."),
     "stale": ErrorCode(412, "The agent is at another version than If-Match says.", READ_AGAIN),
     "already_exists": ErrorCode(412, "If-None-Match is *, and the agent exists.", "Read the agent."),
     "too_large": ErrorCode(413, "The body is too large.", "Send less. `detail` says how much is allowed."),
-    "address_too_long": ErrorCode(414, "The URL is too long.", "Send fewer or shorter parameters."),
     "unsupported_media_type": ErrorCode(
         415, "The body has a media type or a coding that this operation does not take.", "`detail` says what it takes."
     ),
@@ -91,9 +89,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
 }
 # What every operation can answer, whatever it does.
 OF_EVERY_OPERATION = (
-    *("malformed", "token_missing", "not_signed_in", "address_too_long", "invalid_input"),
+    *("malformed", "token_missing", "not_signed_in", "invalid_input"),
     *("too_many_requests", "rate_limited", "internal_error", "unavailable", "busy"),
     *("database_busy", "database_read_only", "database_unavailable", "database_forbidden", "schema_behind"),
     "storage_full",
 )
-OF_BODIES = ("timeout", "length_required", "too_large", "unsupported_media_type")
+OF_BODIES = ("timeout", "too_large", "unsupported_media_type")

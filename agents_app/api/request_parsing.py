@@ -75,8 +75,10 @@ def refuse_body() -> None:
 def query(schema: type[Schema], known: Collection[str]) -> Schema:
     """The query, read by `schema`. Only the parameters in `known` are allowed.
 
-    Raises InvalidQuery with every parameter that is invalid, unknown, empty or given twice.
+    Raises Malformed, and InvalidQuery with every parameter that is invalid, unknown, empty or given twice.
     """
+    # Otherwise the text `%FF` would be searched for.
+    _require_utf8(request.query_string, "query")
     given = request.args.to_dict(flat=False)
     problems = [(f"/{escape_pointer(name)}", "Unknown parameter. Remove it.") for name in given.keys() - known]
     sent = {name: given[name] for name in known if name in given}
@@ -100,10 +102,14 @@ def require_utf8_path() -> None:
     """Refuse a path that is not in UTF-8: its text would be another one than the client means. Raises Malformed."""
     environ = request.environ
     raw = environ.get("asgi.scope", {}).get("raw_path") or environ.get("REQUEST_URI", "").encode("latin-1")
+    _require_utf8(raw.partition(b"?")[0], "path")
+
+
+def _require_utf8(encoded: bytes, part: str) -> None:
     try:
-        unquote_to_bytes(raw.partition(b"?")[0]).decode()
+        unquote_to_bytes(encoded).decode()
     except UnicodeDecodeError:
-        raise Malformed("Encode the path in UTF-8: a part of it is in another encoding.") from None
+        raise Malformed(f"Encode the {part} in UTF-8: a part of it is in another encoding.") from None
 
 
 def idempotency_key() -> str | None:

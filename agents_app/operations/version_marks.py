@@ -50,7 +50,8 @@ def why_stale(current: str, wanted: Collection[str]) -> str:
     if version in numbers:
         return (
             f"The agent is at another version {version} than the one that was read. "
-            + f"The database was restored from a backup in between. {READ_AGAIN}"
+            + "The ETag is of another agent, or in between the agent was deleted and created again, or the database "
+            + f"was restored from a backup. {READ_AGAIN}"
         )
     if min(numbers) > version:
         return (

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request
+from werkzeug.wsgi import ClosingIterator
 
 from agents_app.db import Base, db
 from tests.make import make_account, make_agent, make_token, make_user
@@ -69,7 +70,8 @@ class IsolationMiddleware:
                 self._compare(environ, body, foreign, unknown)
         status, headers, content = self._send(environ, body)
         start_response(status, headers)
-        return [content]
+        # The server closes what it gets.
+        return ClosingIterator([content])
 
     def leaks(self) -> list[str]:
         """What one account could see or change of the other."""

@@ -28,6 +28,14 @@ def test_an_invalid_query_is_refused_with_the_name_of_the_field(api: Client, ask
     assert [error["parameter"] for error in answer.json["errors"]] == [asked.partition("=")[0]]
 
 
+@pytest.mark.parametrize("asked", ["q=%FF", "owner=%ED%A0%80", "q=a&%C3=1"])
+def test_a_query_in_another_encoding_is_refused(api: Client, asked: str) -> None:
+    answer = api.get(f"/agents?{asked}")
+
+    assert (answer.status_code, answer.json["code"]) == (400, "malformed")
+    assert answer.json["detail"] == "Encode the query in UTF-8: a part of it is in another encoding."
+
+
 def test_unknown_and_repeated_parameters_are_refused(api: Client) -> None:
     assert api.get("/agents?q=a&q=b").status_code == 422
     assert api.get("/agents?before=abc").status_code == 422

@@ -83,6 +83,15 @@ def test_a_line_has_the_request_id_and_the_trace_of_the_caller(console: Flask, l
     assert line["request_id"] == answer.headers["X-Request-ID"] != "job-17/3"
 
 
+def test_a_trace_of_a_later_version_can_have_more_fields(console: Flask, lines: Lines) -> None:
+    ids = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    for trace in (f"cc-{ids}-more", f"00-{ids}-more"):
+        Caller(console).ask("GET", "/healthz", headers={"traceparent": trace})
+
+    assert [line.get("traceparent") for line in lines.read()] == [f"cc-{ids}-more", None]
+
+
 @pytest.mark.parametrize("odd", ["", "a" * 129, "a b", "a\u00e4", "00-" + "0" * 32 + "-00f067aa0ba902b7-01"])
 def test_what_is_no_id_of_a_request_or_trace_is_not_logged(console: Flask, lines: Lines, odd: str) -> None:
     too_long = odd + "a" * 129
