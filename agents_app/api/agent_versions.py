@@ -88,6 +88,7 @@ def _summary(change: Change) -> dict[str, Any]:
         "secrets": change.secrets,
         "restored_version": change.restored_version,
         "undone_act": change.undone_act,
+        "bulk_id": change.bulk_id,
     }
 
 

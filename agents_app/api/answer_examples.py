@@ -53,6 +53,7 @@ VERSION: Example = {
     "secrets": {},
     "restored_version": None,
     "undone_act": None,
+    "bulk_id": None,
 }
 CHANGE = {"pointer": "/model_type", "before": EXAMPLE_AGENT["model_type"], "after": NOTE["model_type"]}
 CONTENT = {**STORED, **STATE, "model_type": NOTE["model_type"], "connection_config": CONFIG}

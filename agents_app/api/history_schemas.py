@@ -49,6 +49,10 @@ class VersionSummary(ResponseSchema):
     undone_act: str | None = Field(
         description="The act on many agents that this version undid, such as `disable`. Null if it undid none."
     )
+    bulk_id: UUID | None = Field(
+        description="The id of the act on many agents that made the version, which undoes it, or of such an undo. Null "
+        + "if the version was made by itself."
+    )
 
 
 class VersionPage(ResponseSchema):

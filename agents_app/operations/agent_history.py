@@ -54,6 +54,8 @@ class Change:
     """The bulk act that this change undid, back to `restored_version`."""
     token_owner: str | None = None
     """The present name of the person whose API token made the change. None without a token."""
+    bulk_id: str | None = None
+    """The id of the bulk act, or of its undo, that made the change."""
 
     def is_by(self, actor: Actor) -> bool:
         """Whether this person made the change on the pages. A token of theirs has another name."""
@@ -233,13 +235,10 @@ def _is_there(actor: Actor, agent_id: UUID) -> sa.ColumnElement[bool]:
 
 def _change(row: AnyRow) -> Change:
     changes = row.changes if isinstance(row.changes, dict) else {}
-    restored = changes.get("restored_version")
+    made = (row.version, row.action, row.actor_name, row.user_id, row.created_at)
+    restored, bulk_id = changes.get("restored_version"), changes.get("bulk")
     return Change(
-        row.version,
-        row.action,
-        row.actor_name,
-        row.user_id,
-        row.created_at,
+        *made,
         contents.changed_secrets(changes),
         row.door,
         row.note,
@@ -247,4 +246,5 @@ def _change(row: AnyRow) -> Change:
         restored if isinstance(restored, int) else None,
         str(changes["undone_act"]) if "undone_act" in changes else None,
         row.token_owner,
+        bulk_id if isinstance(bulk_id, str) else None,
     )

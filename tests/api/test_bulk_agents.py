@@ -191,9 +191,29 @@ def test_an_undo_restores_everything_the_act_replaced(
     assert after["version"] == before["version"] + 2
     newest, done_by_act = api.get(f"/agents/{agent_id}/versions").json["items"][:2]
     assert (newest["undone_act"], done_by_act["undone_act"]) == (values["act"], None)
+    assert (newest["bulk_id"], done_by_act["bulk_id"]) == (undone["id"], done["id"])
     is_restored = values["act"] == "delete"
     expected = ("agent.restored", None) if is_restored else ("agent.change_undone", before["version"])
     assert (newest["action"], newest["restored_version"]) == expected
+
+
+def test_an_act_whose_answer_was_lost_is_undone_by_the_id_of_its_versions(
+    console: Flask, admin: Actor, api: Client
+) -> None:
+    agent_id = make_agent(console, admin, owner="Ada")
+    asked, key = {"act": "set_owner", "ids": [str(agent_id)], "owner": "Grace"}, {"Idempotency-Key": "7"}
+
+    api.post(BULK, asked, headers=key)
+    again = api.post(BULK, asked, headers=key).json
+    undone = [
+        api.post(f"{BULK}/{one}/undo").json
+        for one in (again["id"], api.get(f"/agents/{agent_id}/versions").json["items"][0]["bulk_id"])
+    ]
+
+    assert again["counts"] == {"changed": 0, "unchanged": 1, "failed": 0}
+    assert [one["counts"]["changed"] for one in undone] == [0, 1]
+    assert api.get(f"/agents/{agent_id}").json["owner"] == "Ada"
+    assert api.get(f"/agents/{agent_id}/versions/1").json["bulk_id"] is None
 
 
 def test_what_looks_like_a_secret_is_named_at_its_place_and_not_repeated(
