@@ -46,7 +46,7 @@ class PageQuery(Schema):
 
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT, may_be_empty=True)
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
-        "Cursor", "The `next_cursor` of the previous page.", default=None, may_be_empty=True
+        "Cursor", "The `next_cursor` of the previous page. Empty: the first page.", default=None, may_be_empty=True
     )
 
 
@@ -94,7 +94,7 @@ class AgentQuery(Schema):
     sort: Annotated[Sort, choice(Sort)] = field("Sort", default=Sort.UPDATED_DOWN, may_be_empty=True)
     limit: Annotated[int, whole_number("Limit", 1, LIMIT_MAX)] = field("Limit", default=LIMIT, may_be_empty=True)
     cursor: Annotated[str | None, line(CURSOR_MAX)] = field(
-        "Cursor", "The `next_cursor` of the previous page.", default=None, may_be_empty=True
+        "Cursor", "The `next_cursor` of the previous page. Empty: the first page.", default=None, may_be_empty=True
     )
     before: Annotated[str | None, line(CURSOR_MAX)] = field(
         "Before", "Where the next page begins. `end` is the end of the list.", default=None
