@@ -1,5 +1,6 @@
 """The endpoints for agents. The one that returns secrets is in `runtime.py`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -33,7 +34,7 @@ def read(actor: Actor, agent_id: UUID) -> Response:
     """One agent."""
     agent = agent_reads.read(actor, agent_id)
     tag = etags.of_agent(agent)
-    return responses.not_modified(tag) if etags.is_known(tag) else responses.with_etag(agent, tag)
+    return responses.not_modified(tag) if etags.is_known(tag) else responses.with_etag(_with_times_in_utc(agent), tag)
 
 
 def update(actor: Actor, agent_id: UUID, values: Values, *, is_merge_patch: bool) -> Response:
@@ -81,7 +82,17 @@ def saved_response(
     agent = agent_reads.read(actor, agent_id)
     found = save_warnings.of_agent(agent) + save_warnings.of_note(values)
     warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in found]
-    return responses.with_etag({**agent, "warnings": warnings}, etags.of_agent(agent), status, headers)
+    answer = {**_with_times_in_utc(agent), "warnings": warnings}
+    return responses.with_etag(answer, etags.of_agent(agent), status, headers)
+
+
+def _with_times_in_utc(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """The agent, whose times of secrets end in `Z` like all others. They are stored as texts."""
+    facts = {
+        pointer: {**fact, "set_at": fact["set_at"] and re.sub(r"\+00:00$", "Z", fact["set_at"])}
+        for pointer, fact in agent["secrets_set"].items()
+    }
+    return {**agent, "secrets_set": facts}
 
 
 def _made_response(actor: Actor, agent_id: UUID, values: Values, *, is_new: bool) -> Response:

@@ -8,7 +8,7 @@ from agents_app.connections import TYPES
 from agents_app.values.choices import ConnectionType
 
 Example = dict[str, Any]
-MADE, CHANGED = "2026-11-27T09:30:00.123456+00:00", "2026-11-28T10:00:00.654321+00:00"
+MADE, CHANGED = "2026-11-27T09:30:00.123456Z", "2026-11-28T10:00:00.654321Z"
 ADA = {"id": "3b1f6c2e-8d4a-4f6b-9c0e-5a7d2e1f0b93", "name": "Ada Lovelace"}
 TOKEN = {"id": "c2a7d9e4-1b3f-4a5c-8e6d-7f9b0a1c2d3e", "name": "ci"}
 BY_TOKEN = {"updated_by": "token ci", "updated_by_token_owner": ADA["name"]}
@@ -158,7 +158,7 @@ ANSWER_EXAMPLES: dict[str, Example] = {
                 "deleted_at": CHANGED,
                 "deleted_by": "token ci",
                 "has_secrets": True,
-                "secrets_kept_until": "2026-12-28T10:00:00.654321+00:00",
+                "secrets_kept_until": "2026-12-28T10:00:00.654321Z",
             }
         ],
         "next_cursor": None,

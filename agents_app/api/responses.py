@@ -10,8 +10,8 @@ REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A response with JSON."""
-    return Response(orjson.dumps(content), status, headers, mimetype="application/json")
+    """A response with JSON. Times end in `Z`, the only form of UTC that some validators of clients take."""
+    return Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), status, headers, mimetype="application/json")
 
 
 def with_etag(content: Any, tag: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:

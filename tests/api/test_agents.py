@@ -184,6 +184,7 @@ def test_a_new_agent_is_returned_with_its_location_and_etag(api: Client, admin: 
     assert agent["connection_config"]["port"] == 5432
     assert agent["secrets_set"]["/api_key"]["last_four"] == "-key"
     assert agent["secrets_set"]["/connection_config/password"]["last_four"] is None
+    assert agent["created_at"][-1] == agent["secrets_set"]["/api_key"]["set_at"][-1] == "Z"
     assert {**api.get(f"/agents/{agent['id']}").json, "warnings": []} == agent
 
 
