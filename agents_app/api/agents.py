@@ -179,7 +179,8 @@ ENDPOINTS = (
         + "it, can be sent back with changes: members that only the console sets must be as they were read, or left "
         + "out, otherwise 422 names them. If it has an older `version`, 422 says at which version the agent is. A "
         + "secret that is null is refused if `secrets_set` of the same document says that it is stored: some clients "
-        + "send null for each member that they did not read. To remove a secret, leave `secrets_set` out. "
+        + "send null for each member that they did not read. To remove a secret, leave `secrets_set` out. In an item "
+        + "of the list, null is refused for what a list does not have. "
         + WARNINGS,
         body="AgentUpdate",
         merge_patch="AgentMergePatch",

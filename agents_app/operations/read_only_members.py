@@ -15,7 +15,7 @@ from agents_app.errors import InvalidInput, NotFound
 from agents_app.operations import agent_rows
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.agents import CONFIG, removals, secret_pointers
+from agents_app.schemas.agents import API_KEY, CONFIG, removals, secret_pointers
 from agents_app.schemas.misplaced_members import NOT_SET_HERE
 from agents_app.values.rules import is_uuid
 
@@ -40,6 +40,11 @@ NULL_SECRET = (
     f"null removes this secret, but {SECRETS_SET} of the same document says that it is stored. To keep the secret, "
     + f"leave it out. To remove it, leave {SECRETS_SET} out."
 )
+NULL_OF_LIST = (
+    "null removes this, but an item of a list, which has connection, does not say whether it is stored. To keep it, "
+    + "leave it out. To remove it, leave connection out."
+)
+NOT_IN_LISTS = (*(column.key for column in agent_rows.LONG), "api_key")
 NEVER_CHANGE = ("id", "created_at")
 # Not every response has these, and some programs send null for a member that they do not have.
 AS_ABSENT_IF_NULL = ("warnings", "connection", "last_fetched_at")
@@ -70,8 +75,8 @@ class Split:
 def split(connection: Connection, actor: Actor, agent_id: UUID, values: Mapping[str, Any]) -> Split:
     """Take the read-only members out of the values, and compare them with the agent. Raises NotFound.
 
-    Of values of an older version, only what never changes is compared. A secret that is null is a problem if
-    `secrets_set` has it: some programs send null for every member that the agent they read does not have.
+    Of values of an older version, only what never changes is compared. Some programs send null for every member that
+    the agent they read does not have. It is a problem where it would remove what is stored.
     """
     written = {name: value for name, value in values.items() if name not in SENTENCES}
     sent = {name: values[name] for name in SENTENCES if name in values and not _is_as_absent(name, values[name])}
@@ -84,7 +89,7 @@ def split(connection: Connection, actor: Actor, agent_id: UUID, values: Mapping[
     is_older = _is_older(sent.get("version"), agent["version"])
     compared = [name for name in sent if name in NEVER_CHANGE or not is_older]
     wrong = [name for name in compared if not _is_unchanged(name, sent[name], agent, sent)]
-    problems = [*_null_secrets(values, agent), *((f"/{name}", SENTENCES[name]) for name in wrong)]
+    problems = [*_lost_by_null(values, agent).items(), *((f"/{name}", SENTENCES[name]) for name in wrong)]
     stale = [("/version", STALE.format(version=agent["version"]))] if is_older else []
     return Split(written, problems, stale)
 
@@ -104,12 +109,16 @@ def _is_as_absent(name: str, value: object) -> bool:
     return value is None and name in AS_ABSENT_IF_NULL
 
 
-def _null_secrets(values: Mapping[str, Any], agent: Mapping[str, Any]) -> Problems:
-    named = values.get(SECRETS_SET)
-    if not isinstance(named, Mapping):
-        return []
-    removed = removals(values)
-    return [(p, NULL_SECRET) for p in secret_pointers(agent["connection_type"]) if p in removed and p in named]
+def _lost_by_null(values: Mapping[str, Any], agent: Mapping[str, Any]) -> dict[str, str]:
+    named, removed, lost = values.get(SECRETS_SET), removals(values), {}
+    if values.get("connection") is not None:
+        stored = {**agent, "api_key": agent[SECRETS_SET].get(API_KEY)}
+        nulls = [name for name in NOT_IN_LISTS if name in values and values[name] is None]
+        lost = {f"/{name}": NULL_OF_LIST for name in nulls if stored[name] is not None}
+    if isinstance(named, Mapping):
+        pointers = secret_pointers(agent["connection_type"])
+        lost |= {pointer: NULL_SECRET for pointer in pointers if pointer in removed and pointer in named}
+    return lost
 
 
 def _is_unchanged(name: str, value: object, agent: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from agents_app.connections import TYPES
 from agents_app.connections.database import Dialect
 from agents_app.operations import user_details
 from agents_app.operations.permissions import Actor
-from agents_app.operations.read_only_members import DIFFERS, NULL_SECRET, SENTENCES
+from agents_app.operations.read_only_members import DIFFERS, NULL_OF_LIST, NULL_SECRET, SENTENCES
 from agents_app.probes.results import Result
 from agents_app.schemas.agents import AgentValues
 from agents_app.values.choices import ConnectionType
@@ -142,6 +142,13 @@ def test_an_unchanged_item_of_the_list_is_accepted_after_another_fetch(
     ]
 
     assert [answer.status_code for answer in answers] == [200] * 4
+    # An item has no secrets_set, and some clients send null for what it does not have.
+    nulls = {"api_key": None, "system_instructions": None, "model_base_url": None}
+    lost = api.patch(path, {**fetched, **nulls, "version": answers[0].json["version"], "name": "Never stored"})
+    found = {error["pointer"]: error["detail"] for error in lost.json["errors"]}
+    assert found.items() >= dict.fromkeys(["/api_key", "/system_instructions"], NULL_OF_LIST).items()
+    assert "/model_base_url" not in found
+    assert api.get(path).json["secrets_set"] == agent["secrets_set"]
     later = {"last_fetched_at": "9999-01-01T00:00:00Z"}
     assert _refused(api, answers[0].json, **later) == {"/last_fetched_at": SENTENCES["last_fetched_at"]}
 
