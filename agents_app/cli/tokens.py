@@ -28,7 +28,7 @@ tokens = ConsoleGroup("tokens", help="Create, list, rotate and revoke API tokens
     "agent_ids",
     multiple=True,
     metavar="ID",
-    help="Limit the scope runtime to this agent. May be repeated.",
+    help="Limit the scope runtime to the agent with this id or external id. May be repeated.",
 )
 @click.option(
     "--user",

@@ -6,6 +6,7 @@ The secret of a token is stored as HMAC-SHA256 with a pepper.
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,14 +16,15 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
-from agents_app.db import now
+from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound, Repeated
 from agents_app.models import Agent, ApiToken, User
-from agents_app.operations import form_keys, token_text
+from agents_app.operations import external_ids, form_keys, token_text
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.tokens import TokenValues
 from agents_app.schemas.users import email_spellings
 from agents_app.values.choices import Role, Scope
+from agents_app.values.pasted import read_uuid
 from agents_app.values.rules import is_uuid
 
 NO_TOKEN = "There is no token with this id, or it was revoked."
@@ -129,6 +131,24 @@ def is_right(row: Row[*tuple[Any, ...]] | ApiToken, key_id: str, secret: str) ->
     if row.pepper_id not in settings().keys.peppers:
         return False
     return hmac.compare_digest(_digest(row.pepper_id, key_id, secret), row.digest)
+
+
+def with_agent_ids(actor: Actor, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of a new token with the ids of its agents, of which some may be given by their external ids.
+
+    A text that is an id of an agent is not an external id. What is neither stays as it is.
+    """
+    given = values.get("agent_ids")
+    if not isinstance(given, list) or not given:
+        return values
+    ids = {one: read_uuid(one) for one in given if isinstance(one, str)}
+    with db.reading() as connection:
+        known = agent_names(connection, actor, {agent_id for agent_id in ids.values() if agent_id})
+        for text, agent_id in ids.items():
+            if agent_id not in known:
+                with suppress(NotFound):
+                    ids[text] = str(external_ids.find(connection, actor, text))
+    return {**values, "agent_ids": [(isinstance(one, str) and ids[one]) or one for one in given]}
 
 
 def check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:

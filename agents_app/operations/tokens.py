@@ -85,7 +85,7 @@ def create(
     of the account, so such a token is made for the user with `owner_email`, or for the only admin of the account.
     """
     actor.require("tokens.manage")
-    checked = parse(TokenValues, values)
+    checked = parse(TokenValues, token_records.with_agent_ids(actor, values))
     key = key or form_keys.new()
     with db.transaction() as session:
         # Of two requests with one key the second waits here, and then finds the token of the first.

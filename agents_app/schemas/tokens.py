@@ -32,7 +32,7 @@ def _agent_ids(value: object) -> list[str]:
     entries = value if isinstance(value, list) else [None]
     ids = [read_uuid(entry) if isinstance(entry, str) else None for entry in entries]
     if not all(ids):
-        raise refusal("Give the ids of the agents, which are UUIDs.")
+        raise refusal("There is no such agent. Give the id of each agent, which is a UUID, or its external ID.")
     return list(dict.fromkeys(filter(None, ids)))
 
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from agents_app.errors import NotSignedIn
-from agents_app.operations import sessions, tokens
+from agents_app.operations import agent_reads, sessions, tokens
 from agents_app.operations.permissions import Visitor
 from tests.cli.conftest import PATIENCE_S, Checkout, Terminal
 from tests.conftest import OpenConsole
@@ -143,6 +143,25 @@ def test_a_runtime_token_can_be_limited_to_agents_and_has_no_owner(terminal: Ter
     assert (listed["agent_ids"], listed["created_by"]) == ([str(agent_id)], None)
 
 
+def test_the_agents_of_a_token_are_named_by_their_ids_or_external_ids(terminal: Terminal) -> None:
+    editor, outsider = make_user(terminal.app, "editor", terminal.account_id), make_user(terminal.app)
+    first = make_agent(terminal.app, editor, external_id="crm 1/a")
+    second = make_agent(terminal.app, editor, external_id=str(first))
+    third = make_agent(terminal.app, editor, external_id=str(uuid4()))
+    make_agent(terminal.app, outsider, external_id="theirs")
+    with terminal.app.app_context():
+        third_name = agent_reads.read(editor, third)["external_id"]
+    words = ("tokens", "create", "--name", "prod", "--scope", "runtime")
+
+    refused = [terminal(*words, "--agent", name) for name in ("theirs", "", "\0", str(uuid4()))]
+    made = terminal(*words, *(word for name in ("crm 1/a", str(second), third_name) for word in ("--agent", name)))
+    by_id = terminal(*words, "--agent", str(first).upper())
+
+    assert [one.exit_code for one in (*refused, made, by_id)] == [1, 1, 1, 1, 0, 0]
+    listed = {tuple(one["agent_ids"]) for one in terminal.json("tokens", "list")["items"]}
+    assert listed == {(str(first), str(second), str(third)), (str(first),)}
+
+
 def test_a_token_is_made_for_the_person_who_is_named(terminal: Terminal) -> None:
     make_user(terminal.app, account_id=terminal.account_id)
     editor = make_user(terminal.app, "editor", terminal.account_id, name="Edith")
@@ -166,7 +185,7 @@ def test_a_token_is_made_for_the_person_who_is_named(terminal: Terminal) -> None
         ),
         (
             ("--name", "ci", "--scope", "read", "--agent", "Sales"),
-            "  agent: Give the ids of the agents, which are UUIDs.",
+            "  agent: There is no such agent. Give the id of each agent, which is a UUID, or its external ID.",
         ),
     ],
 )
