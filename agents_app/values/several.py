@@ -20,5 +20,7 @@ def several(one: Rule) -> Rule:
         return sorted({one.check(each) for each in values})
 
     # An enum is described by its own schema.
-    items = {"items": {"type": "string", "minLength": 1, **one.schema}} if one.schema else {}
+    # A text with a format is never empty, and some generators take no length next to it.
+    shortest = {} if "format" in one.schema else {"minLength": 1}
+    items = {"items": {"type": "string", **shortest, **one.schema}} if one.schema else {}
     return Rule(check, {"maxItems": MOST, **items})

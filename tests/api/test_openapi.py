@@ -213,6 +213,13 @@ def test_no_name_of_an_example_is_a_keyword_that_generators_read() -> None:
     } == set()
 
 
+def test_no_parameter_with_a_format_has_limits_of_its_length() -> None:
+    operations = [operation for path in document()["paths"].values() for operation in path.values()]
+    schemas = [part for one in operations for parameter in one["parameters"] for part in parts(parameter["schema"])]
+
+    assert [one for one in schemas if "format" in one and {"minLength", "maxLength"} & one.keys()] == []
+
+
 def answers() -> set[str]:
     """The names of the schemas that answers have, and of those in them."""
     return reached(

@@ -35,6 +35,7 @@ def datamodel_codegen(folder: Path, document: Path) -> None:
     """Make the module `console_models.py`. Fails with any warning."""
     options = ("--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11", "--use-annotated")
     options += ("--formatters", "builtin", "--input-file-type", "openapi", "--output", "console_models.py")
+    options += ("--openapi-scopes", "schemas", "paths")
     run(folder, sys.executable, "-W", "error", "-m", "datamodel_code_generator", "--input", document, *options)
 
 
