@@ -323,7 +323,7 @@ def test_nothing_about_forms_inputs_or_source_files_is_in_the_document() -> None
     )
     # The pages of a list, the place where people find a value, and the introduction for a new client.
     allowed = (
-        r"\b(?:one|next|previous|last) page\b|`page`|the dataset's page in Power BI|The form of a file"
+        r"\b(?:one|first|next|previous|last) page\b|`page`|the dataset's page in Power BI|The form of a file"
         + r'|of the form `env:|on the page \\"API tokens\\"|`flask tokens create`'
     )
 
