@@ -45,7 +45,8 @@ NULL_OF_LIST = (
     + "leave it out. To remove it, leave connection out."
 )
 NOT_IN_LISTS = (*(column.key for column in agent_rows.LONG), "api_key")
-NEVER_CHANGE = ("id", "created_at")
+# What no change of an agent's values changes. A change that is repeated has its present values too.
+APART_FROM_VALUES = ("id", "status", "status_reason", "created_at", "created_by")
 # Not every response has these, and some programs send null for a member that they do not have.
 AS_ABSENT_IF_NULL = ("warnings", "connection", "last_fetched_at")
 # The names in these are values too, so none may be missing.
@@ -75,8 +76,8 @@ class Split:
 def split(connection: Connection, actor: Actor, agent_id: UUID, values: Mapping[str, Any]) -> Split:
     """Take the read-only members out of the values, and compare them with the agent. Raises NotFound.
 
-    Of values of an older version, only what never changes is compared. Some programs send null for every member that
-    the agent they read does not have. It is a problem where it would remove what is stored.
+    Of values of an older version, only what a change of values leaves as it is can be compared. Some programs send
+    null for every member that the agent they read does not have. It is a problem where it would remove what is stored.
     """
     written = {name: value for name, value in values.items() if name not in SENTENCES}
     sent = {name: values[name] for name in SENTENCES if name in values and not _is_as_absent(name, values[name])}
@@ -87,7 +88,7 @@ def split(connection: Connection, actor: Actor, agent_id: UUID, values: Mapping[
         raise NotFound(NO_AGENT)
     agent = agent_rows.as_anywhere(row, actor.account_id)
     is_older = _is_older(sent.get("version"), agent["version"])
-    compared = [name for name in sent if name in NEVER_CHANGE or not is_older]
+    compared = [name for name in sent if name in APART_FROM_VALUES or not is_older]
     wrong = [name for name in compared if not _is_unchanged(name, sent[name], agent, sent)]
     problems = [*_lost_by_null(values, agent).items(), *((f"/{name}", SENTENCES[name]) for name in wrong)]
     stale = [("/version", STALE.format(version=agent["version"]))] if is_older else []

@@ -190,6 +190,12 @@ def test_a_document_of_an_older_version_is_refused_with_the_present_version(api:
     # A client that got no answer sends the same again. Nothing is lost, and nothing is stored.
     again = api.patch(path, {**agent, "name": "Never stored"})
     assert (renamed.status_code, again.status_code, again.json) == (200, 200, renamed.json)
+    # A status is no value that an earlier request of this client can have changed.
+    assert _refused(api, {"id": agent["id"], "version": 1}, status="disabled", created_by=None).keys() == {
+        "/version",
+        "/status",
+        "/created_by",
+    }
     api.patch(path, {"name": "Other"})
 
     stale = "The agent has changed since it was read. It is now at version 3. Read it again, then repeat the change."
