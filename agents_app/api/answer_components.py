@@ -1,5 +1,6 @@
 """The schemas of answers for the OpenAPI document. All are open: later releases can add members and values."""
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from agents_app.api import response_schemas
@@ -25,10 +26,10 @@ OTHER = "A connection type of a later release."
 
 def components() -> Document:
     """Every schema of an answer, by its name."""
-    answers = [(answer, "serialization") for answer in response_schemas.ANSWERS]
     # The types are only here for their own schemas.
-    wanted = [*answers, *((declaration, "serialization") for declaration in TYPES.values())]
-    found = models_json_schema(wanted, ref_template=REF)[1]["$defs"]  # type: ignore[arg-type]
+    models: tuple[type[BaseModel], ...] = (*response_schemas.ANSWERS, *TYPES.values())
+    _, written = models_json_schema([(model, "serialization") for model in models], ref_template=REF)
+    found = written["$defs"]
     enums = {name: schema for name, schema in found.items() if "enum" in schema}
     schemas = {name: plain(opened(schema, enums)) for name, schema in found.items() if name not in enums}
     for declaration in TYPES.values():
