@@ -192,7 +192,8 @@ def test_the_connection_type_says_which_configuration_an_agent_has(name: str) ->
     )
 
 
-def test_the_introduction_says_what_clients_must_ignore_and_who_gets_secrets() -> None:
+def test_the_introduction_says_what_clients_must_ignore_and_who_gets_secrets(console: Flask) -> None:
+    page = console.test_client().get(DOCS).text
     said = document()["info"]["description"]
     secrets = {
         path.removeprefix(PREFIX)
@@ -202,6 +203,7 @@ def test_the_introduction_says_what_clients_must_ignore_and_who_gets_secrets() -
 
     assert "A client must ignore members, values and connection types that it does not know." in said
     assert set(re.findall(r"`(/[^`]+)`", said)) == secrets
+    assert set(re.findall(r"<code>(/[^<]+)</code>", page)) == secrets
 
 
 def test_no_name_of_an_example_is_a_keyword_that_generators_read() -> None:
