@@ -69,6 +69,8 @@ def whole_number(title: str, least: int, most: int) -> Rule:
     def check(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,12}", value.strip(EDGES)):
             value = int(value)
+        elif isinstance(value, float) and value.is_integer():
+            value = int(value)  # JSON has one type of number: 5.0 is the integer 5
         if isinstance(value, bool) or not isinstance(value, int):
             raise refusal(f"{title} must be a whole number.")
         if not least <= value <= most:
@@ -102,7 +104,7 @@ def list_of_lines(most: int, *, entries: int = 200) -> Rule:
         texts = [clean_text(entry, most=most, one_line=True) for entry in value]
         return list(dict.fromkeys(text for text in texts if text))
 
-    return Rule(check, {"maxItems": entries})
+    return Rule(check, {"maxItems": entries, "items": {"type": "string", "maxLength": most}})
 
 
 def secret(most: int) -> Rule:
