@@ -26,6 +26,10 @@ CODING = re.compile(r"(?:--?|;)(?:x-)?(?:gzip|br|zstd|deflate|compress)$", re.IG
 CODINGS_MAX = 4
 # One ETag of a list. The text can contain commas.
 TAG = re.compile(r'[ \t]*(?:W/)?"(?P<text>[^"]*)"[ \t]*(?:,|$)', re.IGNORECASE)
+# The grammar of both headers for clients. `_sent` reads the same, and can say what is wrong.
+ONE_TAG = '([Ww]/)?"[^"]*"'
+PATTERN = rf"^[ \t]*\*[ \t]*$|^[, \t]*{ONE_TAG}([ \t]*,[, \t]*{ONE_TAG})*[, \t]*$"
+ONLY_NEW_PATTERN = r"^[ \t]*\*[ \t]*$"
 # A list may have empty members.
 BETWEEN = re.compile(r"[, \t]*")
 TEXT_MAX = 100

@@ -139,6 +139,17 @@ def union(
     }
 
 
+def not_empty(schema: Document) -> Document:
+    """The schema of a value that is refused if it is empty. Some generators take no length next to a format."""
+    is_text = schema.get("type") in ("string", ["string", "null"]) and not {"format", "const", "enum"} & schema.keys()
+    return {"minLength": 1, **schema} if is_text else schema
+
+
+def required_not_empty(schema: Document) -> Document:
+    """The schema of a body, in which no required member is empty."""
+    return with_members(schema, {name: not_empty(schema["properties"][name]) for name in schema.get("required", ())})
+
+
 def without_null(schema: Document) -> Document:
     """The schema of a parameter, which is never null."""
     options = [option for option in schema.get("anyOf", []) if option != NULL]

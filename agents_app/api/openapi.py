@@ -8,11 +8,11 @@ import orjson
 from flask import Flask, Response
 
 from agents_app import __version__, static_files
-from agents_app.api import docs, openapi_responses, openapi_schemas, request_components
+from agents_app.api import docs, etags, openapi_responses, openapi_schemas, request_components
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.json_schemas import reference
 from agents_app.api.request_examples import EXAMPLES
-from agents_app.api.request_parsing import MERGE_PATCH
+from agents_app.api.request_parsing import KEY_MAX, KEY_PATTERN, MERGE_PATCH
 from agents_app.config import Settings
 from agents_app.operations.permissions import PERMISSIONS
 from agents_app.static_files import StaticFile
@@ -30,13 +30,26 @@ object, values to every text with known values, and connection types. A client m
 connection types that it does not know. The configuration of a connection type that a client does not know is an \
 object with any members, as in `AgentOther`. Secrets are never returned, except by `/agents/{agent_id}/runtime` and \
 `/runtime/by-external-id/{external_id}`."""
-HEADER_DESCRIPTIONS = {
-    "If-Match": "The ETag that you have, in its quotes. Returns 412 if the agent has another version. A test in "
-    + "between does not matter. The ETag of the configuration for runtimes is accepted too.",
-    "If-None-Match": "The ETag that you have, in its quotes. Returns 304 if it is the current one.",
-    "PUT If-None-Match": "Only `*`: creates the agent, and returns 412 if it exists already.",
-    "Idempotency-Key": "1 to 255 printable ASCII characters. Use a new key for each agent.",
+HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "If-Match": (
+        "The ETag that you have, in its quotes. Returns 412 if the agent has another version. A test in between does "
+        + "not matter. The ETag of the configuration for runtimes is accepted too.",
+        {"pattern": etags.PATTERN},
+    ),
+    "If-None-Match": (
+        "The ETag that you have, in its quotes. Returns 304 if it is the current one.",
+        {"pattern": etags.PATTERN},
+    ),
+    "PUT If-None-Match": (
+        "Only `*`: creates the agent, and returns 412 if it exists already.",
+        {"pattern": etags.ONLY_NEW_PATTERN},
+    ),
+    "Idempotency-Key": (
+        "1 to 255 printable ASCII characters. Use a new key for each agent.",
+        {"minLength": 1, "maxLength": KEY_MAX, "pattern": KEY_PATTERN},
+    ),
 }
+"""The headers of requests: the description and the schema of each."""
 TAGS = {
     "Agents": "Agents: read, write, test, export and import.",
     "History": "The versions of agents, and deleted agents.",
@@ -128,10 +141,12 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     if endpoint.query is not None:
         schemas = request_components.parameters(endpoint.query)
         found += [_query_parameter(name, schemas[name]) for name in endpoint.parameters]
-    text = {"type": "string"}
-    described = {name: HEADER_DESCRIPTIONS.get(f"{endpoint.method} {name}") for name in endpoint.headers}
-    headers = [{"name": name, "description": own or HEADER_DESCRIPTIONS[name]} for name, own in described.items()]
-    return found + [{**header, "in": "header", "schema": text} for header in headers]
+    return found + [_header_parameter(endpoint.method, name) for name in endpoint.headers]
+
+
+def _header_parameter(method: str, name: str) -> dict[str, Any]:
+    description, schema = HEADERS.get(f"{method} {name}") or HEADERS[name]
+    return {"name": name, "description": description, "in": "header", "schema": {"type": "string", **schema}}
 
 
 def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from agents_app.api.json_schemas import (
     Document,
     all_optional,
     described_defaults,
+    not_empty,
     omit,
     plain,
     reference,
     renamed,
+    required_not_empty,
     union,
     with_members,
     without_null,
 )
 from agents_app.connections import TYPES, Connection
-from agents_app.schemas.agent_files import FORMAT
+from agents_app.schemas.agent_files import FORMAT, SECRETS, STORED
 from agents_app.schemas.agents import CONFIG, AgentValues
 from agents_app.schemas.bulk_agents import SCHEMAS as BULK
 from agents_app.schemas.bulk_agents import BulkAct
@@ -31,6 +33,7 @@ from agents_app.values.fields import Schema, field_notes
 
 TYPE = "connection_type"
 CONFIG_UPDATE = "ConnectionConfigUpdate"
+IN_FILE = "AgentInFile"
 # The enums that have another name in the document.
 ENUM_NAMES = {"LastTest": "LastTestFilter", "Sort": "AgentSort"}
 
@@ -47,7 +50,8 @@ def schemas_of_pydantic() -> Document:
     written: tuple[type[BaseModel], ...] = (*bodies, *TYPES.values(), *BULK.values(), ExportQuery)
     _, found = models_json_schema([(model, "validation") for model in written], ref_template=REF)
     schemas = {ENUM_NAMES.get(name, name): renamed(plain(one), ENUM_NAMES) for name, one in found["$defs"].items()}
-    return omit(schemas, "ExportQuery")
+    bodies_and_types = {name: required_not_empty(one) for name, one in schemas.items() if "properties" in one}
+    return omit(schemas | bodies_and_types, "ExportQuery")
 
 
 def components() -> Document:
@@ -70,7 +74,7 @@ def _with_defaults() -> Document:
         "AgentUpdate": {**with_members(update, note["properties"] | updated), "description": "A change of an agent."},
         "UnsavedAgentUpdate": {**with_members(update, updated), "description": "A change, which is tested, not saved."},
         CONFIG_UPDATE: _any_configuration(),
-        **_file(agent),
+        **_file(agent, found),
         "AgentDisable": disable,
         "ChangeNote": note,
         "ConnectionSecrets": _secrets(found),
@@ -83,7 +87,9 @@ def parameters(query: type[Schema]) -> Document:
     """The schema of each parameter of a query, by its name."""
     _, found = models_json_schema([(query, "validation")], ref_template=REF)
     properties = renamed(plain(found["$defs"][query.__name__]), ENUM_NAMES)["properties"]
-    return {name: described_defaults(without_null(member), keeps_plain=True) for name, member in properties.items()}
+    found = {name: described_defaults(without_null(one), keeps_plain=True) for name, one in properties.items()}
+    may_be_empty = {name for name in found if field_notes(query, name).get("may_be_empty")}
+    return {name: one if name in may_be_empty else not_empty(one) for name, one in found.items()}
 
 
 def with_write_only_secrets(declaration: type[Connection], schema: Document) -> Document:
@@ -106,7 +112,7 @@ def _tied(name: str, what: str, schema: Document) -> Document:
     tied = {kind.value: f"{name}{stem(declaration)}" for kind, declaration in TYPES.items()}
     agents = {
         f"{name}{stem(declaration)}": {
-            **with_members(schema, _type_and_config(kind.value, f"{stem(declaration)}ConfigCreate")),
+            **with_members(schema, _members_of_type(kind.value, declaration, is_in_file=name == IN_FILE)),
             "required": [*schema["required"], CONFIG],
             "description": f"{what}, with the connection type {kind.value}.",
         }
@@ -116,32 +122,48 @@ def _tied(name: str, what: str, schema: Document) -> Document:
     return agents | {name: union(described, tied, TYPE, {CONFIG: {"type": "object"}}, (TYPE, CONFIG))}
 
 
-def _file(agent: Document) -> Document:
+def _file(agent: Document, schemas: Document) -> Document:
     """The schemas of a file of agents."""
-    secrets = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
-    config = {"type": "object", "additionalProperties": True}
     members = {
-        CONFIG: {**config, "description": "As of an agent that is created, without secrets."},
         "status": {**reference("AgentStatus"), "description": "Default: `active`."},
         "status_reason": {"type": ["string", "null"], "maxLength": limits.STATUS_REASON},
-        "secrets": {
-            **secrets,
-            "description": "By name: `stored` keeps the stored secret, and null removes it.",
-        },
     }
     listed = with_members(agent, members)
-    one = {**listed, "properties": omit(listed["properties"], "api_key")}
-    agents = {"type": "array", "items": reference("AgentInFile"), "maxItems": limits.FILE_AGENTS}
+    without_key = {**listed, "properties": omit(listed["properties"], "api_key")}
+    parts = [_parts_in_file(declaration, schemas) for declaration in TYPES.values()]
+    agents = {"type": "array", "items": reference(IN_FILE), "maxItems": limits.FILE_AGENTS}
     whole = {"format": {"type": "string", "const": FORMAT}, "agents": agents}
     file = {"type": "object", "properties": whole, "required": list(whole), "additionalProperties": False}
     return {
-        "AgentInFile": {**one, "description": "An agent of a file. A member that is absent has its default."},
+        **{name: part for one in parts for name, part in one.items()},
+        **_tied(IN_FILE, "An agent of a file, in which an absent member has its default", without_key),
         "AgentFile": {**file, "description": "A file of agents."},
     }
 
 
-def _type_and_config(value: str, config: str) -> Document:
-    return {TYPE: {"type": "string", "const": value}, CONFIG: reference(config)}
+def _parts_in_file(declaration: type[Connection], schemas: Document) -> Document:
+    """The configuration and the secrets of an agent in a file. A file says only whether a secret is stored."""
+    secrets = declaration.secret_names()
+    config = schemas[f"{stem(declaration)}ConfigCreate"]
+    secret = {"type": ["string", "null"], "pattern": f"^{STORED}$"}
+    described = "The secrets by name: `stored` keeps the stored one, and null removes it."
+    return {
+        f"{stem(declaration)}ConfigInFile": {**config, "properties": omit(config["properties"], *secrets)},
+        f"{stem(declaration)}SecretsInFile": {
+            "description": described,
+            "type": "object",
+            "properties": dict.fromkeys(("api_key", *secrets), secret),
+            "additionalProperties": False,
+        },
+    }
+
+
+def _members_of_type(value: str, declaration: type[Connection], *, is_in_file: bool) -> Document:
+    kind = {"type": "string", "const": value}
+    if not is_in_file:
+        return {TYPE: kind, CONFIG: reference(f"{stem(declaration)}ConfigCreate")}
+    config, secrets = (reference(f"{stem(declaration)}{part}InFile") for part in ("Config", "Secrets"))
+    return {TYPE: kind, CONFIG: config, SECRETS: secrets}
 
 
 def _any_configuration() -> Document:
@@ -157,7 +179,7 @@ def _bulk_acts(schemas: Document) -> Document:
         schema = schemas.pop(model.__name__)
         own: Document = {"act": {"type": "string", "const": act.value}}
         required = [*schema["required"], *model.NULLABLE]
-        acts[names[act]] = {**with_members(all_optional(schema), own), "required": required}
+        acts[names[act]] = required_not_empty({**with_members(all_optional(schema), own), "required": required})
     del schemas[BulkAct.__name__]
     members = {name: member for act in acts.values() for name, member in act["properties"].items() if name != "act"}
     tied = {act.value: name for act, name in names.items()}

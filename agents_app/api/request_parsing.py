@@ -17,7 +17,10 @@ from agents_app.values import json_text, limits
 from agents_app.values.choices import FileFormat
 from agents_app.values.fields import Schema, escape_pointer, field_notes, is_empty, parse
 
-IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
+KEY_MAX = 255
+# White space around it is no part of the key.
+KEY_PATTERN = "^[ -~]*[!-~][ -~]*$"
+IDEMPOTENCY_KEY = re.compile(rf"[ -~]{{1,{KEY_MAX}}}")
 JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 PATCH_TYPES = (JSON, MERGE_PATCH)
 EMPTY = "Write a value, or leave this parameter out."

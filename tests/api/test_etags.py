@@ -1,5 +1,6 @@
 """ETags: what they change with, and how If-Match and If-None-Match read them."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from agents_app.api import etags
 from agents_app.db import db
 from agents_app.models import Agent, User
 from agents_app.operations.permissions import Actor
@@ -139,6 +141,16 @@ def test_an_etag_without_quotes_is_refused_with_the_right_spelling(api: Client, 
             assert answer.json["detail"].startswith(sentence)
     assert api.get(path, headers={"If-None-Match": tag}).json["detail"].endswith(f': If-None-Match: "{tag}"')
     assert api.get(path).json["version"] == 1
+
+
+def test_the_pattern_of_the_document_and_the_console_read_etags_alike(api: Client) -> None:
+    for sent in (*MALFORMED, "a-0"):
+        assert re.search(etags.PATTERN, sent) is None, sent
+    for sent in (*SAME, *OTHERS, *UNKNOWN, ',\t"a" ,'):
+        assert re.search(etags.PATTERN, sent), sent
+        assert (
+            api.get("/agents/00000000-0000-4000-8000-000000000000", headers={"If-None-Match": sent}).status_code == 404
+        )
 
 
 def test_several_header_lines_are_one_list(api: Client) -> None:
