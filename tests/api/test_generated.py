@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.api.isolation_middleware import IsolationMiddleware, MarkedAccount, make_marked_account
+from tests.api.made_up_requests import LISTED, MET
 from tests.browser.conftest import Site
 from tests.make import make_app
 
 CHECKS = (
+    "refused_only_as_listed",
     "not_a_server_error",
     "status_code_conformance",
     "content_type_conformance",
@@ -50,6 +52,9 @@ def test_no_request_breaks_the_server_the_document_or_the_isolation_of_accounts(
 ) -> None:
     with running(schema_url) as site:
         make_up_requests(site, tmp_path, 100, "examples,coverage,fuzzing,stateful")
+
+    # Each reason of the list was needed.
+    assert set((tmp_path / MET).read_text().splitlines()) == set(LISTED)
 
 
 @contextmanager
