@@ -22,6 +22,8 @@ Scope = dict[str, Any]
 BODY_S = 30.0
 # Longer than fifty sign-ins take on two cores.
 WAIT_S = 10.0
+# The headers that say how long the body is. The app receives a whole body.
+FRAMING = (b"content-length", b"transfer-encoding")
 # Every ASCII character, so that quoting changes only other characters of the query.
 ASCII = bytes(range(128)).decode()
 
@@ -162,7 +164,10 @@ def _content_length(scope: Scope) -> int:
 
 
 def _clean_headers(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
-    # WSGI cannot distinguish `X_Name` from `X-Name`, which the proxy in front has set.
-    kept = [(name, value) for name, value in scope["headers"] if b"_" not in name]
-    framing = (b"content-length", b"transfer-encoding")
-    return [*((name, value) for name, value in kept if name not in framing), (b"content-length", b"%d" % len(body))]
+    # Each name once: to join thousands of equal names one by one, as WSGIMiddleware does, would stop the event loop.
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        # WSGI cannot distinguish `X_Name` from `X-Name`, which the proxy in front has set.
+        if b"_" not in name and name not in FRAMING:
+            values.setdefault(name, []).append(value)
+    return [*((name, b",".join(given)) for name, given in values.items()), (b"content-length", b"%d" % len(body))]

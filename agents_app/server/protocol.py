@@ -11,10 +11,15 @@ from agents_app.http import TRUNCATED
 REQUEST_S = 40.0
 # The time limit for a client that does not read the response.
 RESPONSE_S = 60.0
-# The request line and headers, in bytes. The parser has no limit.
+# The request line and headers, and again the lines after the last chunk of a body, in bytes. The parser has no limit.
 HEAD_MAX = 64 * 1024
+# How much is parsed at once. Where a head begins within a piece, the length of that piece is not counted.
+PIECE = 16 * 1024
+# What a header has besides its name and value.
+SEPARATORS = len(": \r\n")
 BODY_HEADERS = (b"content-length", b"transfer-encoding")
 HEAD_TOO_LONG = "The headers are too long."
+TRAILERS_TOO_LONG = "The lines after the last chunk are too long."
 NO_UPGRADE = "This server supports HTTP/1.1 only. Send a request with a body without the header Upgrade."
 
 
@@ -23,7 +28,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _is_in_head = False
-    _head_size = 0
+    _is_in_trailers = False
+    """Whether the lines after the last chunk are read, or the first byte of a chunk is awaited."""
+    _lines_size = 0
+    """The length of the head, or of the lines after the last chunk, as far as it was received."""
     _error = ""
     """The message if this class, not the parser, refuses the request."""
 
@@ -33,23 +41,46 @@ class HttpProtocol(HttpToolsProtocol):
         self._close_after(REQUEST_S)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data. Refuse a head that is too long, even before its end."""
-        super().data_received(data)
+        """Parse the data. Refuse lines that are too long, even before their end."""
+        for start in range(0, len(data), PIECE):
+            if self.transport.is_closing():
+                break
+            self._parse(data[start : start + PIECE])
+
+    def _parse(self, piece: bytes) -> None:
+        self._lines_size += len(piece)
+        super().data_received(piece)
+        if self._lines_size <= HEAD_MAX or self.transport.is_closing():
+            return
         if self._is_in_head:
-            self._head_size += len(data)
-            if self._head_size > HEAD_MAX and not self.transport.is_closing():
-                self.send_400_response(HEAD_TOO_LONG)
+            self.send_400_response(HEAD_TOO_LONG)
+        elif self._is_in_trailers:
+            self.send_400_response(TRAILERS_TOO_LONG)
 
     def on_message_begin(self) -> None:
         """Start the time limit for a request."""
         super().on_message_begin()
-        self._is_in_head, self._head_size = True, 0
+        self._is_in_head, self._lines_size = True, 0
         self._close_after(REQUEST_S)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Record a header. Lines after the last chunk are ignored: proxies check and set only the head."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_chunk_header(self) -> None:
+        """The data of a chunk follows; after the last chunk, lines as in a head."""
+        self._is_in_trailers, self._lines_size = True, 0
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a part of the body."""
+        self._is_in_trailers = False
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Refuse a head that is too long, or a body that the parser would not read; otherwise start the app."""
         self._is_in_head = False
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAX:
+        if len(self.url) + sum(len(name) + len(value) + SEPARATORS for name, value in self.headers) > HEAD_MAX:
             self._refuse(HEAD_TOO_LONG)
         # After an Upgrade header, the parser reads the body as another request.
         asks_to_upgrade = self.parser.should_upgrade()
@@ -65,6 +96,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop the time limit: the request is complete."""
+        self._is_in_trailers = False
         super().on_message_complete()
         self._cancel_deadline()
 

@@ -1,0 +1,160 @@
+"""Where a request ends, and which of its lines are its headers. The data arrives in the parts that a test gives."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from agents_app.http import TRUNCATED
+from agents_app.server.protocol import HttpProtocol
+from tests.security.served import head, served, status_of
+
+CHUNKED = head("POST", "/first", "Transfer-Encoding: chunked")
+NEXT = head("GET", "/next", "Connection: close")
+# Headers that decide who is asking, from where, and for what.
+TRUSTED = ["Authorization", "Cookie", "X-Forwarded-For", "Host", "If-Match", "X-Request-ID", "Content-Type", "Expect"]
+TRAILERS_TOO_LONG = b"The lines after the last chunk are too long."
+
+
+@dataclass
+class Seen:
+    """A request, as the app receives it."""
+
+    method: str
+    path: str
+    body: bytes
+    headers: dict[bytes, bytes]
+
+
+def exchange(*parts: bytes) -> tuple[list[Seen], bytes]:
+    """The requests that a connection carries out which receives these parts, and what it answers."""
+    return asyncio.run(_exchange(parts))
+
+
+async def _exchange(parts: tuple[bytes, ...]) -> tuple[list[Seen], bytes]:
+    seen: list[Seen] = []
+    config = uvicorn.Config(
+        recorder(seen),
+        http=HttpProtocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+    )
+    config.load()
+    loop = asyncio.get_running_loop()
+    client, server = socket.socketpair()
+    with client:
+        client.setblocking(False)
+        _, protocol = await loop.connect_accepted_socket(lambda: HttpProtocol(config, ServerState(), {}), server)
+        for part in parts:
+            protocol.data_received(part)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        while received := await loop.sock_recv(client, 65_536):
+            answer += received
+    return seen, answer
+
+
+def recorder(seen: list[Seen]) -> Callable[..., Any]:
+    """An ASGI app that records every complete request."""
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect" or TRUNCATED in scope["state"]:
+                return
+            body += message["body"]
+            more = message["more_body"]
+        seen.append(Seen(scope["method"], scope["path"], body, dict(scope["headers"])))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def requests(seen: list[Seen]) -> list[tuple[str, str, bytes]]:
+    """Method, path and body of each request."""
+    return [(one.method, one.path, one.body) for one in seen]
+
+
+@pytest.mark.parametrize("name", TRUSTED)
+def test_a_line_after_the_last_chunk_is_no_header(name: str) -> None:
+    line = f"{name}: 100-continue\r\n".encode()
+
+    seen, answer = exchange(CHUNKED + b"2\r\n{}\r\n0\r\n" + line + b"\r\n" + NEXT)
+
+    assert requests(seen) == [("POST", "/first", b"{}"), ("GET", "/next", b"")]
+    assert seen[0].headers == {b"host": b"localhost", b"transfer-encoding": b"chunked"}
+    assert answer.count(b"HTTP/1.1 ") == 2
+
+
+def test_a_request_with_trailers_is_the_same_however_it_is_split() -> None:
+    whole = CHUNKED + b"2;x=y\r\n{}\r\n1\r\n \r\n0\r\nHost: a\r\nCookie: b\r\n\r\n" + NEXT
+    expected = [("POST", "/first", b"{} "), ("GET", "/next", b"")]
+
+    seen = [exchange(whole[:at], whole[at:])[0] for at in range(1, len(whole))]
+
+    assert [at for at, both in enumerate(seen, 1) if requests(both) != expected] == []
+    assert {frozenset(both[0].headers) for both in seen} == {frozenset({b"host", b"transfer-encoding"})}
+
+
+@pytest.mark.parametrize(
+    "lines", [[b"a:b\r\n" * 4_000] * 50, [b"a: ", *[b"b" * 20_000] * 50], [b"a" * 20_000] * 50, [b"a:b\r\n" * 200_000]]
+)
+def test_lines_after_the_last_chunk_that_are_too_long_are_refused(lines: list[bytes]) -> None:
+    seen, answer = exchange(CHUNKED + b"2\r\n{}\r\n0\r\n", *lines, b"\r\n\r\n")
+
+    assert seen == []
+    assert status_of(answer) == 400
+    assert answer.endswith(TRAILERS_TOO_LONG)
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_body_of_many_chunks_is_not_taken_for_lines_after_the_last() -> None:
+    body = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+
+    seen, _ = exchange(CHUNKED, *(body[at : at + 10_000] for at in range(0, len(body), 10_000)))
+
+    assert requests(seen) == [("POST", "/first", b"x" * 100_000)]
+
+
+@pytest.mark.parametrize("line", [b"a:\r\n", b"a:b\r\n", b"abcdefgh: ijklmnop\r\n"])
+def test_a_head_is_as_long_as_it_was_sent(line: bytes) -> None:
+    fits, too_long = (NEXT[:-2] + line * (size // len(line)) + b"\r\n" for size in (40_000, 70_000))
+
+    assert requests(exchange(fits)[0]) == [("GET", "/next", b"")]
+    assert exchange(too_long)[0] == []
+    assert exchange(too_long)[1].endswith(b"The headers are too long.")
+
+
+def test_a_body_is_not_counted_as_a_part_of_the_head_after_it() -> None:
+    body = b"x" * 200_000
+    first = head("POST", "/first", f"Content-Length: {len(body)}") + body
+
+    seen, _ = exchange(first + NEXT[:9], NEXT[9:])
+
+    assert requests(seen) == [("POST", "/first", body), ("GET", "/next", b"")]
+
+
+def test_the_app_receives_each_header_once() -> None:
+    received: list[dict[str, Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+        received.append(environ)
+        start_response("200 OK", [("Content-Length", "0")])
+        return [b""]
+
+    with served(app, threads=1) as server:
+        server.ask(head("GET", "/", "Connection: close", "A: 1", "B: 2", "a: 3", "A: 4"))
+
+    assert (received[0]["HTTP_A"], received[0]["HTTP_B"]) == ("1,3,4", "2")
+    names = [name for name, _ in received[0]["asgi.scope"]["headers"]]
+    assert len(names) == len(set(names))
