@@ -39,6 +39,12 @@ class Connection(Schema):
         return [name for name in cls.model_fields if field_notes(cls, name).get("secret")]
 
     @classmethod
+    def used_secret_names(cls, config: Mapping[str, Any]) -> list[str]:
+        """The secrets with which this configuration signs in. One of another way to sign in stays stored."""
+        choices = {name: field_notes(cls, name).get("only_for") for name in cls.secret_names()}
+        return [name for name, choice in choices.items() if choice is None or config.get(choice[0]) == choice[1]]
+
+    @classmethod
     def destination_names(cls) -> list[str]:
         """The fields that say where the secrets are sent."""
         return [name for name in cls.model_fields if field_notes(cls, name).get("destination")]

@@ -35,7 +35,7 @@ from agents_app.operations.tested_values import Subject, refused_parts, without_
 from agents_app.probes import runner
 from agents_app.probes.network.addresses import AddressRules
 from agents_app.schemas import agents as schema
-from agents_app.schemas.agents import API_KEY, CONFIG
+from agents_app.schemas.agents import CONFIG
 from agents_app.values.fields import is_empty
 
 UNNAMED = "Agent without a name"
@@ -144,20 +144,19 @@ def _test(actor: Actor, subject: Subject) -> dict[str, Any]:
     # A test that connects to nothing counts too: each one is an event.
     with started_tests.place(actor):
         found = runner.run(list(requests.values()))
-    results |= dict(zip(requests, found, strict=True))
-    return test_results.stored({part: without_secrets(result, subject) for part, result in results.items()})
+    results |= {part: without_secrets(part, one, subject) for part, one in zip(requests, found, strict=True)}
+    return test_results.stored(results)
 
 
 def _requests(subject: Subject) -> dict[str, runner.Request]:
     """The request of each part. An agent without a model provider has no model to test."""
     rules, declaration = address_rules(), TYPES[subject.fields["connection_type"]]
-    leaves = {p.rpartition("/")[2]: value for p, value in subject.secrets.items() if p != API_KEY}
-    probe = declaration.probe_name(subject.config)
-    found = {"connection": runner.Request(probe, {**subject.config, **leaves}, rules)}
-    if subject.fields["model_provider"]:
-        values = {name: subject.fields[name] for name in states.MODEL}
-        found["model"] = runner.Request("model", {**values, "api_key": subject.secrets.get(API_KEY)}, rules)
-    return found
+    probe, model = declaration.probe_name(subject.config), {name: subject.fields[name] for name in states.MODEL}
+    values = {"connection": (probe, subject.config)} | ({"model": ("model", model)} if model["model_provider"] else {})
+    return {
+        part: runner.Request(probe, {**public, **subject.secrets_of(part)}, rules)
+        for part, (probe, public) in values.items()
+    }
 
 
 def _store(

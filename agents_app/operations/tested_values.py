@@ -1,21 +1,24 @@
 """Helpers that say what a test of an agent is about, which parts cannot be tested, and hide secrets in the results."""
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agents_app.connections import TYPES
 from agents_app.operations import agent_secrets
 from agents_app.probes.results import Finding, Result
 from agents_app.schemas import completeness
 from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.wording import label_in_sentence
 
-# A result shows values of servers. One that a server made of a secret that it received is not shown. A shorter secret
-# may be an ordinary word: to hide that word would show what the secret is.
+# A result shows values of servers. One that a server made of a secret that it received is not shown. No other secret is
+# hidden: the person who controls the server could guess it. A shorter secret may be an ordinary word: to hide that word
+# would show what the secret is.
 HIDDEN = "[secret]"
 HIDDEN_FROM = 8
+# What probes write between and around the names of an agent.
+AROUND_NAMES = " .,\"'`[]\\"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,13 @@ class Subject:
     """The JSON pointers of the stored secrets that cannot be decrypted."""
     key_problem: str = ""
     """Which encryption key is wrong or missing, if one is. Then nothing can be saved, so no secret entered again."""
+
+    def secrets_of(self, part: str) -> dict[str, str]:
+        """The secrets with which this part is tested, by the names of their fields. No other part gets them."""
+        declaration = TYPES[self.fields["connection_type"]]
+        names = declaration.used_secret_names(self.config)
+        pointers = {name: f"/{CONFIG}/{name}" for name in names} if part == "connection" else {"api_key": API_KEY}
+        return {name: self.secrets[pointer] for name, pointer in pointers.items() if pointer in self.secrets}
 
 
 def refused_parts(subject: Subject) -> dict[str, Result]:
@@ -51,13 +61,12 @@ def refused_parts(subject: Subject) -> dict[str, Result]:
     return {part: Result((), cause, tuple(others)) for part, (cause, *others) in found.items()}
 
 
-def without_secrets(result: Result, subject: Subject) -> Result:
-    """The result without the secrets that a server may have sent back."""
-    # A secret that is also a public value, such as a password that equals the user name, is hidden nowhere.
-    public = json.dumps([dict(subject.fields), dict(subject.config)], ensure_ascii=False)
-    secrets = (text for text in subject.secrets.values() if len(text) >= HIDDEN_FROM and text not in public)
+def without_secrets(part: str, result: Result, subject: Subject) -> Result:
+    """The result of a part without the secrets that its server got and may have sent back."""
+    secrets = [text for text in subject.secrets_of(part).values() if len(text) >= HIDDEN_FROM]
+    public = list(_texts([subject.fields, subject.config]))
     # The longest first, because one secret can be a part of another.
-    hidden = sorted(secrets, key=len, reverse=True)
+    hidden = sorted((text for text in secrets if not _is_public(text, public)), key=len, reverse=True)
 
     def shown(finding: Finding) -> Finding:
         return Finding(finding.code, _replaced(finding.facts, hidden))
@@ -74,6 +83,29 @@ def without_secrets(result: Result, subject: Subject) -> Result:
 
 def _part_of(pointer: str) -> str:
     return "connection" if pointer.startswith(f"/{CONFIG}/") else "model"
+
+
+def _is_public(secret: str, public: list[str]) -> bool:
+    """Whether a secret is also a public value, such as a password that equals the user name. It is hidden nowhere.
+
+    Otherwise a name in an allow list would be a guess: it would be hidden if it is the password.
+    """
+    name = _as_name(secret)
+    is_in_names = len(name) >= HIDDEN_FROM and name in _as_name("".join(public))
+    return is_in_names or any(secret in text for text in public)
+
+
+def _as_name(text: str) -> str:
+    """A text without everything that differs between a name in an allow list and the same name in a result."""
+    return "".join(char for char in text.casefold() if char.isprintable() and char not in AROUND_NAMES)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for member in [*value, *value.values()] if isinstance(value, Mapping) else value:
+            yield from _texts(member)
 
 
 def _replaced(value: Any, hidden: list[str]) -> Any:
