@@ -21,7 +21,11 @@ from agents_app.schemas.agents import CONFIG
 
 # The answers that have the configuration of a connection, and what is before the name of its schema.
 AGENTS = {"Agent": "", "SavedAgent": "", "RuntimeAgent": "Runtime"}
-OTHER = "A connection type of a later release."
+UNKNOWN = "Unknown"
+"""The end of the names of schemas for connection types that a client does not know. It accepts every type.
+
+Some generators try the schemas of a union in the order of their names, so it has to be the last of them.
+"""
 
 
 def components() -> Document:
@@ -56,10 +60,15 @@ def _tied(name: str, prefix: str, schema: Document) -> Document:
     first = known[f"{name}{stem(DATABASE)}"]
     known[f"{name}{stem(DATABASE)}"] = {**first, "examples": [ANSWER_EXAMPLES[name]]}
     described = {"type": "string", "description": known_values(*tied)}
-    other = with_members(schema, {TYPE: described, CONFIG: {"type": "object", "additionalProperties": True}})
+    members = {TYPE: described, CONFIG: {"type": "object", "additionalProperties": True}}
+    unknown = {**with_members(schema, members), "description": "A connection type of a later release."}
     # No discriminator: it names the known values only, and clients would refuse the values of a later release.
     whole = {
         "description": f"{schema['description']} `{TYPE}` says which configuration `{CONFIG}` is.",
-        "anyOf": [reference(one) for one in (*tied.values(), f"{name}Other")],
+        "anyOf": [reference(one) for one in (*tied.values(), f"{name}{UNKNOWN}")],
     }
-    return {**known, f"{name}Other": {**other, "description": OTHER}, name: whole}
+    return {
+        **known,
+        f"{name}{UNKNOWN}": {**unknown, "description": "A connection type of a later release."},
+        name: whole,
+    }

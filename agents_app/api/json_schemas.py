@@ -139,6 +139,11 @@ def union(
     }
 
 
+def in_common(schema: Document, other: Document) -> Document:
+    """The schema of a value that has one of two schemas: the keywords that both have, with the same value."""
+    return {key: value for key, value in schema.items() if key in other and other[key] == value}
+
+
 def not_empty(schema: Document) -> Document:
     """The schema of a value that is refused if it is empty. Some generators take no length next to a format."""
     is_text = schema.get("type") in ("string", ["string", "null"]) and not {"format", "const", "enum"} & schema.keys()

@@ -28,7 +28,7 @@ Errors are problem+json (RFC 9457) and name everything that is invalid. \
 Request bodies are closed: an unknown member is refused. Responses are open: later releases can add members to every \
 object, values to every text with known values, and connection types. A client must ignore members, values and \
 connection types that it does not know. The configuration of a connection type that a client does not know is an \
-object with any members, as in `AgentOther`. Secrets are never returned, except by `/agents/{agent_id}/runtime` and \
+object with any members, as in `AgentUnknown`. Secrets are never returned, except by `/agents/{agent_id}/runtime` and \
 `/runtime/by-external-id/{external_id}`."""
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-Match": (
@@ -78,7 +78,7 @@ def document(prefix: str, endpoints: Sequence[Endpoint], server: str = "/") -> d
     refusals = openapi_responses.share_refusals(paths)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Agent Console", "version": __version__, "description": API_DESCRIPTION},
+        "info": {"title": "Agent Console", "version": semantic_version(__version__), "description": API_DESCRIPTION},
         "servers": [{"url": server}],
         "security": [{"token": []}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
@@ -90,6 +90,11 @@ def document(prefix: str, endpoints: Sequence[Endpoint], server: str = "/") -> d
             "schemas": openapi_schemas.components(),
         },
     }
+
+
+def semantic_version(version: str) -> str:
+    """A version of Python, such as 0.2.0rc1, as Semantic Versioning writes it: clients get it as their own."""
+    return re.sub(r"\.?(a|b|rc|dev)(\d+)$", r"-\1.\2", version)
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def _merge_patch(update: Document) -> Document:
 def _with_read_only_members(body: Document, answers: Document) -> Document:
     """The body of a change, which can be the whole agent as an answer had it."""
     # Those of a list are true for all responses: its tests have no parts.
-    members = answers["SavedAgentOther"]["properties"] | answers["AgentInList"]["properties"]
+    members = answers[f"SavedAgent{answer_components.UNKNOWN}"]["properties"] | answers["AgentInList"]["properties"]
     members |= {name: {**members[name], "type": [members[name]["type"], "null"]} for name in ("warnings", "connection")}
     described = f"{body['description']} {AS_READ}"
     return {**with_members(body, {name: members[name] for name in SENTENCES}), "description": described}

@@ -1,6 +1,6 @@
 """The schemas of request bodies for the OpenAPI document, made from the schemas that check requests. All are closed."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -10,6 +10,7 @@ from agents_app.api.json_schemas import (
     Document,
     all_optional,
     described_defaults,
+    in_common,
     not_empty,
     omit,
     plain,
@@ -63,8 +64,10 @@ def _with_defaults() -> Document:
     found = schemas_of_pydantic()
     agent, note = found.pop("AgentValues"), found.pop("NoteValues")
     disable, check = found.pop("DisableValues"), found.pop("CheckValues")
-    for declaration in TYPES.values():
-        found |= _configurations(declaration, found.pop(declaration.__name__))
+    configs = {declaration: found.pop(declaration.__name__) for declaration in TYPES.values()}
+    for declaration, config in configs.items():
+        found[f"{stem(declaration)}ConfigCreate"] = with_write_only_secrets(declaration, config)
+    changes = [all_optional(found[f"{stem(declaration)}ConfigCreate"]) for declaration in configs]
     found |= _bulk_acts(found)
     nameless = {**agent, "required": [name for name in agent["required"] if name != "name"]}
     update, updated = all_optional(agent), {CONFIG: reference(CONFIG_UPDATE)}
@@ -73,11 +76,11 @@ def _with_defaults() -> Document:
         **_tied("UnsavedAgent", "The values of an agent, which are tested and not saved", nameless),
         "AgentUpdate": {**with_members(update, note["properties"] | updated), "description": "A change of an agent."},
         "UnsavedAgentUpdate": {**with_members(update, updated), "description": "A change, which is tested, not saved."},
-        CONFIG_UPDATE: _any_configuration(),
+        CONFIG_UPDATE: _change_of_any(changes),
         **_file(agent, found),
         "AgentDisable": disable,
         "ChangeNote": note,
-        "ConnectionSecrets": _secrets(found),
+        "ConnectionSecrets": _secrets(changes),
         "VersionRestore": _restore(note, agent),
         "RuntimeCheck": check,
     }
@@ -99,12 +102,6 @@ def with_write_only_secrets(declaration: type[Connection], schema: Document) -> 
         for name, member in schema["properties"].items()
     }
     return {**schema, "properties": properties}
-
-
-def _configurations(declaration: type[Connection], schema: Document) -> Document:
-    written = with_write_only_secrets(declaration, schema)
-    name = f"{stem(declaration)}Config"
-    return {f"{name}Create": written, f"{name}Update": all_optional(written)}
 
 
 def _tied(name: str, what: str, schema: Document) -> Document:
@@ -166,9 +163,18 @@ def _members_of_type(value: str, declaration: type[Connection], *, is_in_file: b
     return {TYPE: kind, CONFIG: config, SECRETS: secrets}
 
 
-def _any_configuration() -> Document:
-    options = [reference(f"{stem(declaration)}ConfigUpdate") for declaration in TYPES.values()]
-    return {"description": f"The members that change, of the agent's `{TYPE}`.", "anyOf": options}
+def _change_of_any(changes: Sequence[Document]) -> Document:
+    """The schema of a change of the configuration of any type.
+
+    It is one object: in a union whose members are all optional, clients take the first schema for every value, and
+    drop what that one does not have.
+    """
+    members: Document = {}
+    for change in changes:
+        for name, schema in change["properties"].items():
+            members[name] = in_common(members.get(name, schema), schema)
+    described = f"The members that change. The agent's `{TYPE}` says which it has: other members are refused."
+    return {"description": described, "type": "object", "properties": members, "additionalProperties": False}
 
 
 def _bulk_acts(schemas: Document) -> Document:
@@ -188,12 +194,10 @@ def _bulk_acts(schemas: Document) -> Document:
     return acts | {"BulkAct": union(described, tied, "act", {**members, "ids": ids}, ("act", "ids"))}
 
 
-def _secrets(schemas: Document) -> Document:
+def _secrets(changes: Sequence[Document]) -> Document:
     """The secrets of every connection type."""
-    secrets: dict[str, Any] = {
-        name: schemas[f"{stem(declaration)}ConfigUpdate"]["properties"][name]
-        for declaration in TYPES.values()
-        for name in declaration.secret_names()
+    secrets = {
+        name: schema for change in changes for name, schema in change["properties"].items() if schema.get("writeOnly")
     }
     described = {"description": "Secrets of the connection.", "type": "object", "additionalProperties": False}
     return {**described, "properties": secrets}

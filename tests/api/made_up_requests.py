@@ -55,6 +55,7 @@ LISTED = {
         "Send only secrets that this version has",
         "This field is not known here.",
         "Choose the database type.",
+        "Row limit must be between",
         r"agent_disabled|conflict|external_id_reused|cannot_be_undone|other_plan|stale|already_exists|idempotency_\w+",
     ),
     # JSON Schema compares no members, apart from keywords that generators of clients do not read.

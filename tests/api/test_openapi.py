@@ -11,7 +11,8 @@ from jsonschema import ValidationError
 from openapi_spec_validator import validate
 
 from agents_app import http, refusals
-from agents_app.api import ENDPOINTS, PREFIX, openapi_responses
+from agents_app.api import ENDPOINTS, PREFIX, openapi, openapi_responses
+from agents_app.api.answer_components import UNKNOWN
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.error_codes import ERROR_CODES
 from agents_app.api.request_components import stem
@@ -168,12 +169,24 @@ def test_only_runtimes_read_secrets() -> None:
         assert "api_key" not in schemas[f"Agent{name}"]["properties"]
         for secret in declaration.secret_names():
             assert schemas[f"{name}ConfigCreate"]["properties"][secret]["writeOnly"]
-            assert schemas[f"{name}ConfigUpdate"]["properties"][secret]["writeOnly"]
+            assert schemas["ConnectionConfigUpdate"]["properties"][secret]["writeOnly"]
+            assert secret not in schemas[f"{name}ConfigInFile"]["properties"]
             assert secret not in schemas[f"{name}Config"]["properties"]
             assert "writeOnly" not in schemas[f"Runtime{name}Config"]["properties"][secret]
 
 
-@pytest.mark.parametrize("name", ["AgentCreate", "UnsavedAgent", "Agent", "SavedAgent", "RuntimeAgent"])
+def test_a_change_has_the_members_of_every_connection_type_in_one_object() -> None:
+    schemas = document()["components"]["schemas"]
+    change = schemas["ConnectionConfigUpdate"]
+
+    configs = [schemas[f"{stem(declaration)}ConfigCreate"]["properties"] for declaration in TYPES.values()]
+    assert set(change["properties"]) == {name for config in configs for name in config}
+    assert not {"anyOf", "oneOf", "required"} & change.keys()
+    # What two types have in common is said, and the limits of one of them are not.
+    assert change["properties"]["row_limit"] == {"type": "integer", "minimum": 1}
+
+
+@pytest.mark.parametrize("name", ["AgentCreate", "UnsavedAgent", "AgentInFile", "Agent", "SavedAgent", "RuntimeAgent"])
 def test_the_connection_type_says_which_configuration_an_agent_has(name: str) -> None:
     schemas = document()["components"]["schemas"]
     options = [option["$ref"].rpartition("/")[2] for option in schemas[name]["anyOf"]]
@@ -184,12 +197,22 @@ def test_the_connection_type_says_which_configuration_an_agent_has(name: str) ->
         assert members["connection_type"] == {"type": "string", "const": value}
         assert stem(TYPES[ConnectionType(value)]) in members["connection_config"]["$ref"]
     # A discriminator names the known types only: clients would refuse the answers of a later release.
-    others = [f"{name}Other"] if name in answers() else []
-    assert options == [*known, *others]
+    others = [f"{name}{UNKNOWN}"] if name in answers() else []
+    # Some generators try the options in the order of their names, and the last one accepts every type.
+    assert options == [*sorted(known), *others] == sorted(options)
     mapping = {value: f"#/components/schemas/{option}" for option, value in known.items()}
     assert schemas[name].get("discriminator") == (
         None if others else {"propertyName": "connection_type", "mapping": mapping}
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "semantic"),
+    [("1.2.3", "1.2.3"), ("1.2.0.dev0", "1.2.0-dev.0"), ("1.2.0rc1", "1.2.0-rc.1"), ("1.2.0b12", "1.2.0-b.12")],
+)
+def test_the_version_is_one_that_the_package_managers_of_all_languages_read(version: str, semantic: str) -> None:
+    assert openapi.semantic_version(version) == semantic
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-[a-z]+\.\d+)?", document()["info"]["version"])
 
 
 def test_the_introduction_says_what_clients_must_ignore_and_who_gets_secrets(console: Flask) -> None:

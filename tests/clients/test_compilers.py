@@ -75,7 +75,7 @@ def test_datamodel_code_generator_has_every_schema_and_passes_strict_checks(
     (folder / "read.py").write_text(READ_AGENTS)
     agents = json.dumps([[name, *agents_of_releases(document_file, name)] for name in AGENTS])
     assert run(folder, sys.executable, "read.py", agents).splitlines() == [
-        f"{name} {name}Database {name}PowerBi {name}Other {name}Database" for name in AGENTS
+        f"{name} {name}Database {name}PowerBi {name}Unknown {name}Database" for name in AGENTS
     ]
 
 

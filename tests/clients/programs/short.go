@@ -72,12 +72,12 @@ func readLaterRelease(api *client.AgentsAPIService, known given, id string) {
 	agent := client.Agent{}
 	text, _ := json.Marshal(later)
 	must(json.Unmarshal(text, &agent))
-	check(agent.AgentDatabase != nil && agent.AgentOther == nil, agent)
+	check(agent.AgentDatabase != nil && agent.AgentUnknown == nil, agent)
 	later["connection_type"], later["connection_config"] = "LATER", map[string]any{"path": "/"}
 	agent = client.Agent{}
 	text, _ = json.Marshal(later)
 	must(json.Unmarshal(text, &agent))
-	check(agent.AgentOther != nil && agent.AgentDatabase == nil, agent)
+	check(agent.AgentUnknown != nil && agent.AgentDatabase == nil, agent)
 }
 
 func main() {

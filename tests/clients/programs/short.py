@@ -11,8 +11,8 @@ from short_client import (
     AgentCreate,
     AgentCreateDatabase,
     AgentDatabase,
-    AgentOther,
     AgentsApi,
+    AgentUnknown,
     AgentUpdate,
     ApiClient,
     ApiException,
@@ -84,7 +84,7 @@ def read_a_later_release() -> None:
     """Read an agent with a connection type and a member that this client does not know."""
     known = json.loads(reader.get_agent_without_preload_content(reader.list_agents().items[0].id).data)
     later = known | {"connection_type": "LATER", "connection_config": {"path": "/"}, "new_member": [1]}
-    assert isinstance(Agent.from_json(json.dumps(later)).actual_instance, AgentOther)
+    assert isinstance(Agent.from_json(json.dumps(later)).actual_instance, AgentUnknown)
 
 
 run()
