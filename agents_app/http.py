@@ -9,6 +9,7 @@ import time
 import uuid
 
 from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter
 
@@ -118,9 +119,19 @@ def _before_request() -> None:
     g.started_at = time.perf_counter()
     if request.method == "POST" and request.path.endswith(IMPORT_PATH):
         request.max_content_length = request.max_form_memory_size = limits.FILE_BODY_BYTES
-    hosts.check(any_host=request.path in health.PATHS)
+    hosts.check(any_host=_sent_path() in health.PATHS)
+    if _sent_path() != request.path:
+        # The server in front, and proxies, have decided by the path that was sent. No rule of the app has that path.
+        request.url_rule = None
+        raise NotFound
     if status := request.environ.get("asgi.scope", {}).get("state", {}).get(REFUSED):
         raise SERVER_ERRORS[status]()
+
+
+def _sent_path() -> str:
+    """The path that was sent. Werkzeug drops all slashes but one from its start, for `request.path` and for rules."""
+    sent: str = request.environ.get("PATH_INFO", "")
+    return sent.encode("latin-1").decode(errors="replace") or "/"
 
 
 def _after_request(response: Response) -> Response:
@@ -142,7 +153,7 @@ def _log_request(response: Response) -> None:
         "request",
         extra={
             "method": request.method,
-            "path": request.path,
+            "path": _sent_path(),
             "status": response.status_code,
             "duration_ms": round((time.perf_counter() - g.started_at) * 1000, 1),
             "address": address(),

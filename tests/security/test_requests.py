@@ -168,6 +168,49 @@ def test_an_odd_path_is_not_found_and_does_not_redirect(console: Flask, admin: A
     assert "root:" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/sign-in", "/setup", "/profile", "/agents", "/agents?q=", "/agents.", "/agents/import", "/sign-out"),
+        *("/healthz", "/readyz", "/openapi.json", "/static/app.css", "/api/v1/me", "/api/v1/agents/import"),
+    ],
+)
+def test_a_path_with_two_slashes_at_its_start_is_not_found(console: Flask, admin: Actor, path: str) -> None:
+    # The server compares paths too: with the forms that hash a password, and with those that take a file.
+    sent = [{"PATH_INFO": more + path.partition("?")[0]} for more in ("/", "//")]
+    callers = [Caller(console), Caller(console, admin), Caller(console, token=make_token(console, admin, "write"))]
+    form = {"email": admin.email, "password": "x"}
+
+    answers = [
+        caller.ask(method, path, given, environ_overrides=environ)
+        for caller in callers
+        for method, given in (("GET", None), ("POST", form))
+        for environ in sent
+    ]
+
+    assert [(answer.status_code, "Location" in answer.headers) for answer in answers] == [(404, False)] * 12
+    assert addresses_counted(console, admin.email) == []
+
+
+def test_a_deleted_agent_is_not_found_with_two_slashes(console: Flask, admin: Actor) -> None:
+    path = f"/agents/{make_agent(console, admin, name='Ledger')}"
+    caller = Caller(console, admin)
+    caller.ask("POST", f"{path}/delete", {})
+
+    once, twice = (caller.ask("GET", "/", environ_overrides={"PATH_INFO": f"{more}{path}"}) for more in ("", "/"))
+
+    assert [(answer.status_code, "Ledger" in answer.text) for answer in (once, twice)] == [(404, True), (404, False)]
+
+
+def test_only_the_exact_paths_of_health_answer_to_every_host(console: Flask) -> None:
+    found = {
+        path: Caller(console).ask("GET", "/", headers={"Host": HOSTS[0]}, environ_overrides={"PATH_INFO": path})
+        for path in ("/healthz", "/readyz", "//healthz", "//readyz")
+    }
+
+    assert [answer.status_code for answer in found.values()] == [200, 200, 400, 400]
+
+
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
 def test_the_method_cannot_be_overridden(console: Flask, admin: Actor, name: str) -> None:
     agent_id = make_agent(console, admin)

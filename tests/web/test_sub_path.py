@@ -146,6 +146,20 @@ def test_hsts_is_for_this_host_only(tenant: Tenant) -> None:
     assert Caller(tenant.app).ask("GET", "/sign-in").headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
+@pytest.mark.parametrize("forwarding", FORWARDING)
+def test_a_path_with_two_slashes_is_not_found_below_the_path(tenant: Tenant, forwarding: str) -> None:
+    for path in ("/sign-in", "/static/app.css", "/healthz", "/api/v1/me"):
+        answers = [
+            request_as(tenant.caller(who), forwarding, method, f"/{path}")
+            for who in ("admin", "token")
+            for method in ("GET", "POST")
+        ]
+        answers += [
+            Caller(tenant.app).ask("GET", "/", environ_overrides={"PATH_INFO": f"/{root_of(tenant.app)}{path}"})
+        ]
+        assert [answer.status_code for answer in answers] == [404] * 5
+
+
 def test_the_limit_of_password_forms_holds_below_the_path(tenant: Tenant) -> None:
     root = root_of(tenant.app)
     costly = web.password_paths(tenant.app)
