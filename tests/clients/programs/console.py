@@ -48,9 +48,9 @@ from console_client.models import (
     BulkResult,
     ChangeNote,
     CheckedAgents,
+    ConnectionConfigUpdate,
     ConnectionType,
     DatabaseConfigCreate,
-    DatabaseConfigUpdate,
     DeletedAgentPage,
     Dialect,
     ExportedAgentFile,
@@ -60,6 +60,7 @@ from console_client.models import (
     Problem,
     RuntimeAgentDatabase,
     RuntimeAgentPage,
+    RuntimeAgentPowerBi,
     RuntimeCheck,
     RuntimeCheckAgents,
     SavedAgentDatabase,
@@ -148,13 +149,38 @@ def change(agent_id: UUID) -> None:
     etag = read.headers["ETag"]
     unchanged = get_agent.sync_detailed(agent_id, client=reader, if_none_match=etag)
     assert (unchanged.status_code, unchanged.parsed, unchanged.content) == (304, None, b"")
-    body = AgentUpdate(owner="Finance", connection_config=DatabaseConfigUpdate(row_limit=10), note="Smaller answers.")
+    body = AgentUpdate(owner="Finance", connection_config=ConnectionConfigUpdate(row_limit=10), note="Smaller answers.")
     changed = update_agent.sync_detailed(agent_id, client=writer, body=body, if_match=etag)
     agent = answer(changed, 200, SavedAgentDatabase)
     assert (agent.version, agent.owner, agent.connection_config.row_limit) == (2, "Finance", 10)
     refused(update_agent.sync_detailed(agent_id, client=writer, body=body, if_match=etag), 412, "stale")
     bad_tag = update_agent.sync_detailed(agent_id, client=writer, body=body, if_match="2")
     refused(bad_tag, 400, "bad_etag")
+
+
+def change_power_bi() -> None:
+    """Read an agent with Power BI, change its configuration, write it back, and read it again."""
+    secret = PowerBiConfigCreate(str(uuid4()), uuid4(), uuid4(), uuid4(), client_secret="a secret of the app")
+    new = AgentCreatePowerBi("Report", "POWERBI", secret)
+    agent_id = answer(create_agent.sync_detailed(client=writer, body=new), 201, SavedAgentPowerBi).id
+    agent = answer(get_agent.sync_detailed(agent_id, client=reader), 200, AgentPowerBi)
+    body = AgentUpdate.from_dict(agent.to_dict())
+    assert isinstance(body.connection_config, ConnectionConfigUpdate)
+    body.connection_config.row_limit = 7
+    answer(update_agent.sync_detailed(agent_id, client=writer, body=body), 200, SavedAgentPowerBi)
+    moved = AgentUpdate(connection_config=ConnectionConfigUpdate(dataset_id=uuid4()))
+    refusal = refused(update_agent.sync_detailed(agent_id, client=writer, body=moved), 422, "invalid_input")
+    assert not isinstance(refusal.errors, Unset)
+    assert [error.pointer for error in refusal.errors] == ["/connection_config/client_secret"]
+    assert isinstance(moved.connection_config, ConnectionConfigUpdate)
+    moved.connection_config.client_secret = "another secret of the app"
+    answer(update_agent.sync_detailed(agent_id, client=writer, body=moved), 200, SavedAgentPowerBi)
+    again = answer(get_agent.sync_detailed(agent_id, client=reader), 200, AgentPowerBi)
+    changed = {"row_limit": 7, "dataset_id": str(moved.connection_config.dataset_id)}
+    assert again.connection_config.to_dict() == {**agent.connection_config.to_dict(), **changed}
+    fetched = answer(fetch_agent_runtime.sync_detailed(agent_id, client=runtime), 200, RuntimeAgentPowerBi)
+    assert fetched.connection_config.client_secret == "another secret of the app"
+    answer(delete_agent.sync_detailed(agent_id, client=writer), 204, type(None))
 
 
 def meet_refusals(agent_id: UUID) -> None:
@@ -259,6 +285,7 @@ def be_too_fast() -> None:
 assert answer(get_me.sync_detailed(client=writer), 200, Me).account.name == "Acme"
 known = create()
 change(known)
+change_power_bi()
 meet_refusals(known)
 disable_and_clone(known)
 run_as_runtime(known)

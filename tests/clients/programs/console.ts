@@ -84,6 +84,33 @@ async function change(id: string): Promise<void> {
   must(wrong.errors?.[0]?.pointer === "/name", wrong);
 }
 
+// Reads an agent with Power BI, changes its configuration, writes it back, and reads it again.
+async function changePowerBi(): Promise<void> {
+  const [tenant_id, client_id, workspace_id, dataset_id] = [1, 2, 3, 4].map(() => crypto.randomUUID()) as Uuids;
+  const ids = { tenant_id, client_id, workspace_id, dataset_id };
+  const config = { ...ids, client_secret: "a secret of the app" };
+  const body: Schemas["AgentCreatePowerBi"] = { name: "Report", connection_type: "POWERBI", connection_config: config };
+  const { id } = answer(await writer.POST(agents, { body }), 201);
+  const read = answer(await reader.GET(one, { params: params(id) }), 200) as Schemas["AgentPowerBi"];
+  const { cloud, auth_method, ...kept } = read.connection_config;
+  must(cloud === "public" && auth_method === "client_secret", read);
+  const change: Schemas["AgentUpdate"] = { name: read.name, connection_config: { ...kept, row_limit: 7 } };
+  answer(await writer.PATCH(one, { params: params(id), body: change }), 200);
+  const place = { dataset_id: crypto.randomUUID() };
+  const moved = { params: params(id), body: { connection_config: place } };
+  const refusal = refused(await writer.PATCH(one, moved), 422, "invalid_input");
+  must(refusal.errors?.map((error) => error.pointer).join() === "/connection_config/client_secret", refusal);
+  const moving = { ...place, client_secret: "another secret of the app" };
+  answer(await writer.PATCH(one, { ...moved, body: { connection_config: moving } }), 200);
+  const again = answer(await reader.GET(one, { params: params(id) }), 200) as Schemas["AgentPowerBi"];
+  const expected = { ...read.connection_config, ...place, row_limit: 7 };
+  must(JSON.stringify(again.connection_config) === JSON.stringify(expected), [again.connection_config, expected]);
+  const fetched = answer(await runtime.GET(`${one}/runtime`, { params: params(id) }), 200);
+  must((fetched as Schemas["RuntimeAgentPowerBi"]).connection_config.client_secret === moving.client_secret, id);
+  must((await writer.DELETE(one, { params: params(id) })).response.status === 204, id);
+}
+type Uuids = [string, string, string, string];
+
 async function meetRefusals(id: string): Promise<void> {
   refused(await unknown.GET("/api/v1/me"), 401, "not_signed_in");
   refused(await reader.DELETE(one, { params: params(id) }), 403, "scope_missing");
@@ -136,6 +163,7 @@ async function beTooFast(): Promise<void> {
 async function main(): Promise<void> {
   const id = await create();
   await change(id);
+  await changePowerBi();
   await meetRefusals(id);
   await disableAndClone(id);
   await testAndRestore(id);
