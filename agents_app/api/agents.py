@@ -186,6 +186,7 @@ ENDPOINTS = (
         merge_patch="AgentMergePatch",
         responses={200: "SavedAgent"},
         headers=IF_MATCH,
+        is_done_again=True,
     ),
     Endpoint(
         operation="deleteAgent",

@@ -46,6 +46,7 @@ ENDPOINTS = (
         body_is_optional=True,
         responses={200: "TestResult"},
         errors=("too_many_tests", "tests_off", "secret_unavailable"),
+        is_done_again=True,
     ),
     Endpoint(
         operation="testConnection",
@@ -58,5 +59,6 @@ ENDPOINTS = (
         body="UnsavedAgent",
         responses={200: "TestResult"},
         errors=("too_many_tests", "tests_off", "secret_unavailable"),
+        is_done_again=True,
     ),
 )

@@ -44,6 +44,8 @@ class Endpoint:
     responses: Mapping[int, str | None] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    is_done_again: bool = False
+    """Whether the same request again does something again. Then an Idempotency-Key is refused, not ignored."""
     tag: str = "Agents"
     media_types: tuple[str, ...] = ("application/json",)
     """Of the body if it is a file of agents, otherwise of the response."""
@@ -81,6 +83,7 @@ def _view_function(endpoint: Endpoint) -> View:
         if endpoint.permission:
             # First: who may not do this learns nothing about what they sent, and a large file is not read for them.
             g.actor.require(endpoint.permission)
+        request_parsing.refuse_headers(endpoint.headers, is_done_again=endpoint.is_done_again)
         if "external_id" in ids:
             request_parsing.require_utf8_path()
         query = request_parsing.query(endpoint.query or Schema, endpoint.parameters)

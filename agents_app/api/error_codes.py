@@ -16,7 +16,11 @@ ASK_OPERATOR = "Ask the operator of the console; try again later."
 READ_AGAIN = "Read the agent again, make the change in what you got, and send it with the new ETag."
 FIX_REQUEST = "Correct the request. The same request fails again."
 ERROR_CODES: dict[str, ErrorCode] = {
-    "malformed": ErrorCode(400, "The request cannot be read, for example its JSON is not valid.", FIX_REQUEST),
+    "malformed": ErrorCode(
+        400,
+        "The request cannot be read, as with invalid JSON, or has a header that the operation would ignore.",
+        FIX_REQUEST,
+    ),
     "bad_cursor": ErrorCode(
         400, "The cursor is not valid, or belongs to another order or to other filters.", "Start without a cursor."
     ),

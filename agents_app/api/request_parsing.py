@@ -1,4 +1,4 @@
-"""Reads the body, the query and the Idempotency-Key of a request. The schemas check the values.
+"""Reads the body, the query and the Idempotency-Key of a request, and refuses headers. The schemas check the values.
 
 `etags.py` reads If-Match and If-None-Match.
 """
@@ -73,6 +73,19 @@ def refuse_body() -> None:
     """Refuse a body that would be ignored. An empty object counts as no body. Raises TooLarge, Malformed."""
     if request.method not in READING and _read_body().strip() not in (b"", b"{}"):
         raise Malformed("This operation has no request body. Send the request without a body.")
+
+
+def refuse_headers(taken: Collection[str], *, is_done_again: bool) -> None:
+    """Refuse a condition or a key that the operation would ignore, so that nothing is done. Raises Malformed."""
+    ignored = [("If-Match", "the version would not be checked")]
+    if request.method not in READING:
+        # The answer to a reader is right without it: a cache in front of the console may have ETags of its own.
+        ignored.append(("If-None-Match", "it would not be checked"))
+    if is_done_again:
+        ignored.append(("Idempotency-Key", "the same request again would be carried out again"))
+    for name, effect in ignored:
+        if name in request.headers and name not in taken:
+            raise Malformed(f"This operation does not take the header {name}: {effect}. Leave the header out.")
 
 
 def query(schema: type[Schema], known: Collection[str]) -> Schema:
