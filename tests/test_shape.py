@@ -172,7 +172,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"alembic", "click", "flask", "orjson"},
     ),
-    "server": ({"app", "config", "errors", "http", "values", "web"}, {"a2wsgi", "uvicorn"}),
+    "server": ({"app", "config", "errors", "http", "values", "web"}, {"a2wsgi", "httptools", "uvicorn"}),
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}

@@ -1,11 +1,14 @@
 """Uvicorn's HTTP protocol with limits on time and size, and a response for clients that only stop sending."""
 
 import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from agents_app.http import TRUNCATED
+from agents_app.server.parser import Parser
 
 # Longer than `buffering.BODY_S`, so that a late body is refused with an answer.
 REQUEST_S = 40.0
@@ -17,10 +20,12 @@ HEAD_MAX = 64 * 1024
 PIECE = 16 * 1024
 # What a header has besides its name and value.
 SEPARATORS = len(": \r\n")
-BODY_HEADERS = (b"content-length", b"transfer-encoding")
+# The headers that are for the connection, not for the request.
+OF_CONNECTION = (b"connection", b"upgrade")
 HEAD_TOO_LONG = "The headers are too long."
 TRAILERS_TOO_LONG = "The lines after the last chunk are too long."
-NO_UPGRADE = "This server supports HTTP/1.1 only. Send a request with a body without the header Upgrade."
+NO_TUNNELS = "This server is not a proxy. It does not support CONNECT."
+ONLY_CHUNKED = "The only value of the header Transfer-Encoding that this server supports is chunked."
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -32,8 +37,12 @@ class HttpProtocol(HttpToolsProtocol):
     """Whether the lines after the last chunk are read, or the first byte of a chunk is awaited."""
     _lines_size = 0
     """The length of the head, or of the lines after the last chunk, as far as it was received."""
-    _error = ""
-    """The message if this class, not the parser, refuses the request."""
+    _refusal: tuple[HTTPStatus, str] | None = None
+    """The status and the message if this class, not the parser, refuses the request."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.parser = Parser(self, self._parse_without_upgrade)
 
     def connection_made(self, transport: Any) -> None:
         """Start the time limit for the first request."""
@@ -78,27 +87,36 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Refuse a head that is too long, or a body that the parser would not read; otherwise start the app."""
+        """Refuse a head that is too long, or a body that cannot be read in one way only; otherwise start the app."""
         self._is_in_head = False
         if len(self.url) + sum(len(name) + len(value) + SEPARATORS for name, value in self.headers) > HEAD_MAX:
-            self._refuse(HEAD_TOO_LONG)
-        # After an Upgrade header, the parser reads the body as another request.
-        asks_to_upgrade = self.parser.should_upgrade()
-        if asks_to_upgrade and any(name in BODY_HEADERS and value != b"0" for name, value in self.headers):
-            self._refuse(NO_UPGRADE)
-        super().on_headers_complete()
-        if asks_to_upgrade:
-            self.cycle.keep_alive = False
+            self._refuse(HTTPStatus.BAD_REQUEST, HEAD_TOO_LONG)
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(HTTPStatus.NOT_IMPLEMENTED, NO_TUNNELS)
+        # The parser would ignore the other codings of a list that ends in `chunked`.
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            self._refuse(HTTPStatus.NOT_IMPLEMENTED, ONLY_CHUNKED)
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer with this message, or with that of `_refuse`, and close the connection."""
-        super().send_400_response(self._error or msg)
+        """Answer with this message, or as `_refuse` says, and close the connection."""
+        status, sentence = self._refusal or (HTTPStatus.BAD_REQUEST, msg)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(sentence)),
+            (b"connection", b"close"),
+        ]
+        self.transport.write(_head_of(f"HTTP/1.1 {status} {status.phrase}".encode(), headers) + sentence.encode())
+        self.transport.close()
 
     def on_message_complete(self) -> None:
         """Stop the time limit: the request is complete."""
         self._is_in_trailers = False
-        super().on_message_complete()
-        self._cancel_deadline()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+            self._cancel_deadline()
 
     def pause_writing(self) -> None:
         """Start the time limit for a client that reads the response slowly."""
@@ -128,9 +146,19 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.message_event.set()
         return True
 
-    def _refuse(self, message: str) -> NoReturn:
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Parse the last request again, as if it did not ask for another protocol (RFC 9110, 7.8).
+
+        It is the last one of its connection: a proxy could take what follows for the other protocol.
+        """
+        line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        headers = [header for header in self.headers if header[0] not in OF_CONNECTION]
+        self.parser = Parser(self, self._parse_without_upgrade)
+        self.parser.feed_data(_head_of(line, [*headers, (b"connection", b"close")]) + rest)
+
+    def _refuse(self, status: HTTPStatus, message: str) -> NoReturn:
         # The parser reports a ValueError as an invalid request.
-        self._error = message
+        self._refusal = status, message
         raise ValueError(message)
 
     def _close_after(self, seconds: float) -> None:
@@ -141,3 +169,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _head_of(line: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The head of a request or of an answer."""
+    return b"\r\n".join([line, *(b"%b: %b" % header for header in headers), b"", b""])

@@ -126,6 +126,48 @@ def test_a_body_of_many_chunks_is_not_taken_for_lines_after_the_last() -> None:
     assert requests(seen) == [("POST", "/first", b"x" * 100_000)]
 
 
+@pytest.mark.parametrize(
+    "coding", ["gzip, chunked", "foo,chunked", "chunked, chunked", "gzip", "identity", "chunked;a=b"]
+)
+@pytest.mark.parametrize("more", [(), ("Connection: Upgrade", "Upgrade: h2c")])
+def test_a_coding_other_than_chunked_is_refused(coding: str, more: tuple[str, ...]) -> None:
+    one_line = head("POST", "/first", *more, f"Transfer-Encoding: {coding}")
+    two_lines = head("POST", "/first", *more, "Transfer-Encoding: gzip", "Transfer-Encoding: chunked")
+
+    for start in (one_line, two_lines):
+        seen, answer = exchange(start + b"2\r\n{}\r\n0\r\n\r\n" + NEXT)
+        assert (seen, answer.count(b"HTTP/1.1 ")) == ([], 1)
+        assert status_of(answer) in (400, 501)
+    assert status_of(exchange(head("POST", "/first", "Transfer-Encoding: gzip, chunked"))[1]) == 501
+
+
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", "  CHUNKED"])
+def test_the_name_of_the_coding_may_be_in_capitals(coding: str) -> None:
+    seen, _ = exchange(head("POST", "/first", f"Transfer-Encoding:{coding}") + b"2\r\n{}\r\n0\r\n\r\n" + NEXT)
+
+    assert requests(seen) == [("POST", "/first", b"{}"), ("GET", "/next", b"")]
+
+
+@pytest.mark.parametrize("more", [(), ("Connection: Upgrade", "Upgrade: h2c")])
+@pytest.mark.parametrize(
+    "framing",
+    [
+        ("Content-Length: 3", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: chunked", "Content-Length: 3"),
+        ("Content-Length: 3", "Content-Length: 3"),
+        ("Content-Length: 3", "Content-Length: 4"),
+        ("Content-Length: +3",),
+        ("Transfer-Encoding : chunked",),
+        ("Transfer-Encoding: \x0bchunked",),
+        ("Transfer-Encoding: gzip", " chunked"),
+    ],
+)
+def test_a_body_of_unclear_length_is_refused(framing: tuple[str, ...], more: tuple[str, ...]) -> None:
+    seen, answer = exchange(head("POST", "/first", *more, *framing) + b"0\r\n\r\n" + NEXT)
+
+    assert (seen, status_of(answer), answer.count(b"HTTP/1.1 ")) == ([], 400, 1)
+
+
 @pytest.mark.parametrize("line", [b"a:\r\n", b"a:b\r\n", b"abcdefgh: ijklmnop\r\n"])
 def test_a_head_is_as_long_as_it_was_sent(line: bytes) -> None:
     fits, too_long = (NEXT[:-2] + line * (size // len(line)) + b"\r\n" for size in (40_000, 70_000))
@@ -142,6 +184,75 @@ def test_a_body_is_not_counted_as_a_part_of_the_head_after_it() -> None:
     seen, _ = exchange(first + NEXT[:9], NEXT[9:])
 
     assert requests(seen) == [("POST", "/first", body), ("GET", "/next", b"")]
+
+
+UPGRADES = {
+    "http2": ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"],
+    "websocket": ["Upgrade: websocket", "Connection: keep-alive", "Connection: upgrade", "Sec-WebSocket-Version: 13"],
+    "unknown": ["Upgrade: foo, h2c", "Upgrade: websocket", "connection:UPGRADE,close"],
+}
+HIDDEN = head("POST", "/hidden", "Content-Length: 2") + b"{}"
+BODIES = {
+    f"Content-Length: {len(HIDDEN)}": HIDDEN,
+    "Transfer-Encoding: chunked": b"%x\r\n%b\r\n0\r\nCookie: a\r\n\r\n" % (len(HIDDEN), HIDDEN),
+}
+
+
+@pytest.mark.parametrize("framing", BODIES)
+@pytest.mark.parametrize("asked", UPGRADES)
+def test_a_body_after_an_upgrade_header_is_no_other_request_however_it_is_split(asked: str, framing: str) -> None:
+    whole = head("POST", "/first", *UPGRADES[asked], framing, "X: 1, 2 ") + BODIES[framing] + HIDDEN + NEXT
+    splits = [[whole[:at], whole[at:]] for at in range(1, len(whole))]
+    splits += [[whole], [whole[at : at + 1] for at in range(len(whole))]]
+
+    for parts in splits:
+        seen, answer = exchange(*parts)
+        assert requests(seen) == [("POST", "/first", HIDDEN)]
+        assert seen[0].headers[b"x"] == b"1, 2 "
+        assert b"upgrade" not in seen[0].headers
+        assert b"cookie" not in seen[0].headers
+        assert answer.count(b"HTTP/1.1 ") == answer.count(b"connection: close") == answer.count(b"200 OK") == 1
+
+
+@pytest.mark.parametrize("asked", UPGRADES)
+def test_a_request_to_upgrade_is_the_last_one_of_its_connection(asked: str) -> None:
+    before = head("POST", "/before", "Content-Length: 2") + b"{}"
+    whole = before + head("GET", "/first", *UPGRADES[asked]) + HIDDEN
+
+    for parts in ([whole], [whole[at : at + 1] for at in range(len(whole))]):
+        seen, answer = exchange(*parts)
+        assert requests(seen) == [("POST", "/before", b"{}"), ("GET", "/first", b"")]
+        assert answer.count(b"200 OK") == 2
+        assert answer.count(b"connection: close") == 1
+
+
+@pytest.mark.parametrize("asked", UPGRADES)
+def test_an_incomplete_body_after_an_upgrade_header_is_not_carried_out(asked: str) -> None:
+    for framing, body in BODIES.items():
+        whole = head("POST", "/first", *UPGRADES[asked], framing) + body
+        assert [exchange(whole[:at])[0] for at in range(len(whole))] == [[]] * len(whole)
+
+
+@pytest.mark.parametrize("asked", UPGRADES)
+def test_limits_hold_after_an_upgrade_header(asked: str) -> None:
+    start = head("POST", "/first", *UPGRADES[asked], "Transfer-Encoding: chunked")
+
+    assert exchange(start[:-2] + b"a: b\r\n" * 20_000 + b"\r\n")[1].endswith(b"The headers are too long.")
+    assert exchange(start + b"0\r\n" + b"a: b\r\n" * 20_000)[1].endswith(TRAILERS_TOO_LONG)
+
+
+@pytest.mark.parametrize("target", ["localhost:443", "/first", "http://localhost/first"])
+@pytest.mark.parametrize("more", [(), ("Content-Length: 2",), ("Connection: Upgrade", "Upgrade: h2c")])
+def test_a_tunnel_is_refused(target: str, more: tuple[str, ...]) -> None:
+    whole = head("CONNECT", target, *more) + b"{}" + HIDDEN
+
+    for parts in ([whole], [whole[at : at + 1] for at in range(len(whole))]):
+        seen, answer = exchange(*parts)
+        assert (seen, answer.count(b"HTTP/1.1 ")) == ([], 1)
+        assert (status_of(answer), answer.rpartition(b"\r\n")[2]) == (
+            501,
+            b"This server is not a proxy. It does not support CONNECT.",
+        )
 
 
 def test_the_app_receives_each_header_once() -> None:
