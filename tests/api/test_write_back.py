@@ -10,14 +10,14 @@ from flask import Flask
 
 from agents_app.connections import TYPES
 from agents_app.connections.database import Dialect
-from agents_app.operations import user_details
+from agents_app.operations import user_details, users
 from agents_app.operations.permissions import Actor
 from agents_app.operations.read_only_members import DIFFERS, NULL_OF_LIST, NULL_SECRET, SENTENCES
 from agents_app.probes.results import Result
 from agents_app.schemas.agents import AgentValues
 from agents_app.values.choices import ConnectionType
 from tests.api.conftest import Client, is_valid
-from tests.make import agent_values, make_last_test, make_token
+from tests.make import agent_values, make_last_test, make_token, make_user
 
 MERGE_PATCH = "application/merge-patch+json"
 WHOLE = {
@@ -66,9 +66,9 @@ def test_a_changed_read_only_member_is_named_with_what_to_do(api: Client, agent:
         "credential_expires_at": ["2027-01-01", "", 0],
         "created_at": [None, "2026-01-01T00:00:00Z", agent["created_at"][:19], "9999-12-31T23:59:59-23:59", "\ud800"],
         "updated_at": [None, "", 5, {"a": 1}],
-        "created_by": [None, {**agent["created_by"], "name": "Eve"}, {}, {"role": 1}, "Ada", []],
+        "created_by": [None, {**agent["created_by"], "id": agent["id"]}, {"name": "Admin"}, {}, {"role": 1}, "Ada", []],
         "updated_by": ["Eve", None],
-        "updated_by_token_owner": ["Eve", None, {}],
+        "updated_by_token_owner": [{}, 1, []],
         "last_test": [{"a": None}, {**agent["last_test"], "outcome": "failed"}, "passed", [], 1],
         "secrets_set": [
             *({**facts, "/other": {"readable": True}}, None, [], {}, {"/api_key": facts["/api_key"]}),
@@ -82,8 +82,10 @@ def test_a_changed_read_only_member_is_named_with_what_to_do(api: Client, agent:
     for name, values in others.items():
         for value in values:
             assert _refused(api, agent, **{name: value}) == {f"/{name}": SENTENCES[name]}, (name, value)
-    alone = api.patch(f"/agents/{agent['id']}", {"last_test": None})
-    assert (alone.status_code, alone.json["errors"][0]["detail"]) == (422, SENTENCES["last_test"])
+    # Without its version, a document may have been read at any time.
+    for name, value in {"last_test": None, "updated_by_token_owner": "Eve"}.items():
+        alone = api.patch(f"/agents/{agent['id']}", {name: value})
+        assert (alone.status_code, alone.json["errors"][0]["detail"]) == (422, SENTENCES[name])
     # Everything that is wrong is named at once, and nothing else is stored.
     wrong = {name: values[0] for name, values in others.items()}
     assert _refused(api, agent, **wrong, color="red", owner=["Ada"]).keys() == {
@@ -153,16 +155,39 @@ def test_an_unchanged_item_of_the_list_is_accepted_after_another_fetch(
     assert _refused(api, answers[0].json, **later) == {"/last_fetched_at": SENTENCES["last_fetched_at"]}
 
 
-def test_what_differs_without_a_change_of_the_agent_is_said_to_differ(
-    api: Client, console: Flask, admin: Actor, agent: dict[str, Any]
+@pytest.mark.parametrize("happened", ["renamed", "deleted"])
+def test_a_document_is_written_back_after_its_creator_was_renamed_or_deleted(
+    console: Flask, admin: Actor, api: Client, happened: str
 ) -> None:
-    with console.app_context():
-        user_details.change(admin, admin.user_id, {"name": "Ada Lovelace"})
-    renamed = _refused(api, agent)
+    """Neither is a change of the agent: If-Match holds, so the members must not be refused."""
+    editor = make_user(console, "editor", admin.account_id)
+    values = agent_values(**WHOLE, external_id="crm-17", connection_config={"password": "pw"})
+    made = Client(console, make_token(console, editor, "write")).post("/agents", values)
+    path, read = f"/agents/{made.json['id']}", api.get(f"/agents/{made.json['id']}")
 
-    assert renamed == {"/created_by": DIFFERS, "/updated_by_token_owner": DIFFERS}
+    with console.app_context():
+        if happened == "renamed":
+            user_details.change(admin, UUID(read.json["created_by"]["id"]), {"name": "Ada Lovelace"})
+        else:
+            users.delete(admin, UUID(read.json["created_by"]["id"]))
+    put = api("PUT", "/agents/by-external-id/crm-17", read.json)
+    changed = api.patch(path, {**read.json, "owner": "Grace"}, headers={"If-Match": read.headers["ETag"]})
+
+    assert [put.status_code, changed.status_code, changed.json["version"]] == [200, 200, 2]
+    assert changed.json["created_by"] != read.json["created_by"]
+
+
+def test_a_document_is_written_back_after_the_server_got_its_keys_again(api: Client, agent: dict[str, Any]) -> None:
+    facts = {pointer: {**fact, "readable": False} for pointer, fact in agent["secrets_set"].items()}
+
+    assert api.patch(f"/agents/{agent['id']}", {**agent, "secrets_set": facts}).status_code == 200
+    no_truth = {pointer: {**fact, "readable": "no"} for pointer, fact in facts.items()}
+    assert _refused(api, agent, secrets_set=no_truth).keys() == {"/secrets_set"}
+
+
+def test_a_document_of_another_branch_of_the_history_is_refused(api: Client, agent: dict[str, Any]) -> None:
     # A backup was restored: the agent is older than the document.
-    restored = _refused(api, api.get(f"/agents/{agent['id']}").json, version=2, updated_at="2030-01-01T00:00:00Z")
+    restored = _refused(api, agent, version=2, updated_at="2030-01-01T00:00:00Z")
     assert restored == {"/version": DIFFERS, "/updated_at": DIFFERS}
 
 
