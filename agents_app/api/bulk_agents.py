@@ -40,8 +40,9 @@ ENDPOINTS = (
         + "`failed`. Each change makes a version. If-Match is refused, and Idempotency-Key has no effect. "
         + "The same request again changes nothing more (deleted agents are in `failed`), but tests again. Its `id` "
         + "undoes nothing. The `id` of the first does: it is the `bulk_id` of the versions that it made. "
-        + "`set_labels` adds or replaces the labels that have a value, removes those that are null, and keeps all others. `delete` needs a token whose "
-        + f"owner is an admin. `test` takes up to {TESTS_MAX} ids and tests the agents one after the other within the "
+        + "`set_labels` adds or replaces the labels that have a value, removes those that are null, and keeps all "
+        + "others. `delete` needs a token whose owner is an admin. "
+        + f"`test` takes up to {TESTS_MAX} ids and tests the agents one after the other within the "
         + "limits of single tests. An agent whose test fails or could not start is in `failed`. "
         + "`warnings` names each member that looks like a secret: the act is done nevertheless.",
         body="BulkAct",
