@@ -97,20 +97,22 @@ def undo(actor: Actor, act_id: UUID, values: Mapping[str, Any] = NO_VALUES) -> B
     actor.require(bulk_records.undo_permission(kind))
     result = BulkResult(bulk_records.undo_id(act_id), UNDO, warnings=save_warnings.of_note(values))
     undone = {"undone": str(act_id), "undone_act": kind, "asked": len(done.changed), "note": note}
+    reverted: set[UUID] = set()
     try:
         bulk_records.begin(actor, result.id, act=UNDO, **undone)
     except Conflict:
         earlier = bulk_records.read(actor, result.id)
         if earlier.counts is not None:
             return earlier.result
-        result.changed += earlier.changed  # it did not end, and goes on now
-    details, reverted = {"bulk": str(result.id)}, {one.id for one in result.changed}
+        # Its request was cut off, or still runs. This one goes on with the other agents.
+        reverted = {one.id for one in earlier.changed}
     versions = {one.id: one.version or 0 for one in done.changed if one.id not in reverted}
-    _do_in_batches(_undo_step(actor, kind, versions, note, details), list(versions), result)
+    _do_in_batches(_undo_step(actor, kind, versions, note, {"bulk": str(result.id)}), list(versions), result)
     names = {one.id: one.name for one in done.changed}
     result.failed = bulk_names.named(actor, [one._replace(name=names[one.id]) for one in result.failed])
-    bulk_records.finish(actor, result)
-    return result
+    whole = result.with_others(bulk_records.read(actor, result.id).changed)
+    bulk_records.finish(actor, whole)
+    return whole if result.changed or not whole.changed else whole.as_repeated()
 
 
 def result(actor: Actor, act_id: UUID) -> BulkRecord:

@@ -5,7 +5,7 @@ failures, and its time becomes that of the end. Without them, the process ended 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -81,8 +81,8 @@ class BulkRecord:
     @property
     def result(self) -> BulkResult:
         """What a repeated request returns: nothing is changed, and what the first one changed is so already."""
-        done = BulkResult(self.id, self.act, [], self.changed, self.failed, removes=self.removes)
-        return replace(done, is_repeated=True)
+        done = BulkResult(self.id, self.act, self.changed, [], self.failed, removes=self.removes)
+        return done.as_repeated()
 
 
 def permission(act: BulkAct | None) -> str:

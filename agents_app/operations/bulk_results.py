@@ -1,6 +1,7 @@
 """Helpers that hold what a bulk act did with each agent."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -55,6 +56,17 @@ class BulkResult:
         """What was done, with the numbers of agents. Empty if no agent was concerned."""
         parts = bulk_words.parts(self.act, self.changed, len(self.unchanged), removes=self.removes)
         return bulk_words.sentences(parts, len(self.failed), self.act)
+
+    def with_others(self, done: Sequence[Done]) -> "BulkResult":
+        """The result of the whole act, if other requests for it did `done`. What they changed did not fail."""
+        own, found = {one.id for one in self.changed}, {one.id for one in done}
+        others = [one for one in done if one.id not in own]
+        failed = [one for one in self.failed if one.id not in found]
+        return replace(self, changed=[*self.changed, *others], failed=failed)
+
+    def as_repeated(self) -> "BulkResult":
+        """What a request is answered for which another one did everything: what that changed is so already."""
+        return replace(self, changed=[], unchanged=self.changed, is_repeated=True)
 
     def as_json(self) -> dict[str, Any]:
         """The result as the API and the terminal write it."""

@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from flask import Flask
 
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion, Event
-from agents_app.operations import agent_files, bulk_agents
+from agents_app.operations import agent_files, agents, bulk_agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agent_files import FORMAT, read
 from agents_app.schemas.bulk_agents import IDS_MAX
@@ -93,6 +94,45 @@ def test_an_act_whose_end_cannot_be_recorded_says_what_it_changed(
 
     assert results[0].counts == {"changed": 1, "unchanged": 0, "failed": 0}
     assert (unfinished.counts, [one.id for one in unfinished.changed]) == (None, [agent_id])
+
+
+@pytest.mark.parametrize("values", [{"act": "set_owner", "owner": "Ada"}, {"act": "delete"}], ids=["change", "delete"])
+def test_undos_at_the_same_time_are_one_undo_and_the_others_are_repeated(
+    app: Flask, admin: Actor, values: dict[str, str]
+) -> None:
+    ids = [make_agent(app, admin, name=f"Agent {number}") for number in range(4)]
+    done, start = bulk_agents.act(admin, {**values, "ids": ids}), threading.Barrier(4)
+
+    def undo(_: int) -> bulk_agents.BulkResult:
+        with app.app_context():
+            start.wait()
+            return bulk_agents.undo(admin, done.id)
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(undo, range(4)))
+
+    record = bulk_agents.result(admin, results[0].id)
+    assert record.counts == {"changed": 4, "unchanged": 0, "failed": 0}
+    assert [one.failed for one in results] == [[]] * 4
+    # Each agent was restored by one request. One that restored none says so.
+    assert {one.is_repeated for one in results if not one.changed} <= {True}
+    assert versions(ids) == [done.changed[0].version + 1] * 4
+
+
+def test_an_undo_that_was_cut_off_goes_on_and_an_agent_that_it_did_not_reach_can_fail(app: Flask, admin: Actor) -> None:
+    ids = [make_agent(app, admin, name=f"Agent {number}") for number in range(2)]
+    done = bulk_agents.act(admin, {"act": "set_owner", "owner": "Ada", "ids": ids})
+    agents.update(admin, ids[0], {"description": "Later."})
+    undone = bulk_agents.undo(admin, done.id)
+    with db.transaction() as session:
+        event = session.scalars(sa.select(Event).where(Event.id == undone.id)).one()
+        event.details = {name: value for name, value in event.details.items() if name not in ("counts", "failed")}
+
+    again = bulk_agents.undo(admin, done.id)
+
+    assert (again.is_repeated, [one.id for one in again.unchanged]) == (True, [ids[1]])
+    assert [(one.id, one.code) for one in again.failed] == [(ids[0], "stale")]
+    assert bulk_agents.result(admin, undone.id).counts == {"changed": 1, "unchanged": 0, "failed": 1}
 
 
 @pytest.mark.long
