@@ -37,6 +37,8 @@ class HttpProtocol(HttpToolsProtocol):
     """Whether the lines after the last chunk are read, or the first byte of a chunk is awaited."""
     _lines_size = 0
     """The length of the head, or of the lines after the last chunk, as far as it was received."""
+    _is_over = False
+    """Whether nothing more is read, and the connection is closed after the last answer."""
     _refusal: tuple[HTTPStatus, str] | None = None
     """The status and the message if this class, not the parser, refuses the request."""
 
@@ -52,7 +54,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the data. Refuse lines that are too long, even before their end."""
         for start in range(0, len(data), PIECE):
-            if self.transport.is_closing():
+            if self._is_over or self.transport.is_closing():
                 break
             self._parse(data[start : start + PIECE])
 
@@ -100,7 +102,14 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer with this message, or as `_refuse` says, and close the connection."""
+        """Answer with this message, or as `_refuse` says, and close the connection.
+
+        While an earlier request is not answered, its answer is the last one: the client would take this for it.
+        """
+        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+            self._is_over, self.cycle.keep_alive = True, False
+            self._cancel_deadline()
+            return
         status, sentence = self._refusal or (HTTPStatus.BAD_REQUEST, msg)
         headers = [
             *self.server_state.default_headers,

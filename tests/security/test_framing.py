@@ -255,6 +255,27 @@ def test_a_tunnel_is_refused(target: str, more: tuple[str, ...]) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        b"no request\r\n\r\n",
+        head("CONNECT", "localhost:443"),
+        head("POST", "/refused", "Transfer-Encoding: gzip, chunked"),
+        head("GET", "/refused")[:-2] + b"a: b\r\n" * 100_000,
+    ],
+    ids=["no HTTP", "CONNECT", "coding", "long"],
+)
+def test_a_refusal_is_not_sent_as_the_answer_to_an_earlier_request(refused: bytes) -> None:
+    earlier = head("POST", "/first", "Content-Length: 2") + b"{}" + head("GET", "/second")
+    expected = [("POST", "/first", b"{}"), ("GET", "/second", b"")]
+
+    for parts in ([earlier + refused], [earlier, refused, NEXT], [earlier + refused[:5], refused[5:], NEXT]):
+        seen, answer = exchange(*parts)
+        assert requests(seen) == expected
+        assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == 2
+        assert answer.endswith(b"connection: close\r\n\r\n")
+
+
 def test_the_app_receives_each_header_once() -> None:
     received: list[dict[str, Any]] = []
 
