@@ -110,9 +110,7 @@ def undo(actor: Actor, act_id: UUID, values: Mapping[str, Any] = NO_VALUES) -> B
     _do_in_batches(_undo_step(actor, kind, versions, note, {"bulk": str(result.id)}), list(versions), result)
     names = {one.id: one.name for one in done.changed}
     result.failed = bulk_names.named(actor, [one._replace(name=names[one.id]) for one in result.failed])
-    whole = result.with_others(bulk_records.read(actor, result.id).changed)
-    bulk_records.finish(actor, whole)
-    return whole if result.changed or not whole.changed else whole.as_repeated()
+    return _finish_undo(actor, result)
 
 
 def result(actor: Actor, act_id: UUID) -> BulkRecord:
@@ -146,6 +144,13 @@ def deleted(actor: Actor, agent_ids: Sequence[UUID]) -> list[DeletedAgent]:
     with db.reading() as connection:
         found = bulk_names.deleted_by_id(connection, actor, agent_ids)
     return [found[one] for one in dict.fromkeys(agent_ids) if one in found]
+
+
+def _finish_undo(actor: Actor, result: BulkResult) -> BulkResult:
+    """Record an undo, with what other requests for it did at the same time. Returns what this request is answered."""
+    whole = result.with_others(bulk_records.read(actor, result.id).changed)
+    bulk_records.finish(actor, whole)
+    return whole if result.changed or not whole.changed else whole.as_repeated()
 
 
 def _undo_step(
