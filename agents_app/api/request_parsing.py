@@ -23,6 +23,8 @@ KEY_PATTERN = "^[ -~]*[!-~][ -~]*$"
 IDEMPOTENCY_KEY = re.compile(rf"[ -~]{{1,{KEY_MAX}}}")
 JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 PATCH_TYPES = (JSON, MERGE_PATCH)
+NOTHING = (b"", b"null")
+BRACKETS = re.compile(r"\[[0-9]*\]$")
 EMPTY = "Write a value, or leave this parameter out."
 READING = ("GET", "HEAD")
 FILE_TYPES = {
@@ -40,9 +42,9 @@ def body() -> dict[str, Any]:
 
 
 def optional_body() -> dict[str, Any]:
-    """The same as `body`, and an empty object if the request has no body."""
+    """The same as `body`, and an empty object if the request has no body, or null, as some clients write it."""
     sent = _read_body()
-    return _parse_body(sent) if sent.strip() else {}
+    return {} if sent.strip() in NOTHING else _parse_body(sent)
 
 
 def patch() -> tuple[dict[str, Any], bool]:
@@ -70,8 +72,8 @@ def agent_file() -> AgentFile:
 
 
 def refuse_body() -> None:
-    """Refuse a body that would be ignored. An empty object counts as no body. Raises TooLarge, Malformed."""
-    if request.method not in READING and _read_body().strip() not in (b"", b"{}"):
+    """Refuse a body that would be ignored. An empty object and null count as no body. Raises TooLarge, Malformed."""
+    if request.method not in READING and _read_body().strip() not in (*NOTHING, b"{}"):
         raise Malformed("This operation has no request body. Send the request without a body.")
 
 
@@ -96,7 +98,7 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     # Otherwise the text `%FF` would be searched for.
     _require_utf8(request.query_string, "query")
     given = request.args.to_dict(flat=False)
-    problems = [(f"/{escape_pointer(name)}", "Unknown parameter. Remove it.") for name in given.keys() - known]
+    problems = [(f"/{escape_pointer(name)}", _advice(name, known)) for name in given.keys() - known]
     sent = {name: given[name] for name in known if name in given}
     several = {name for name in sent if get_origin(schema.model_fields[name].annotation) is list}
     twice = {name for name, texts in sent.items() if len(texts) > 1} - several
@@ -112,6 +114,12 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     if problems:
         raise InvalidQuery(sorted(problems))
     return read
+
+
+def _advice(name: str, known: Collection[str]) -> str:
+    """What to do about an unknown parameter. Some clients write the name of a list as `status[]` or `status[0]`."""
+    bare = BRACKETS.sub("", name)
+    return f"Write {bare} without brackets." if bare in known and bare != name else "Unknown parameter. Remove it."
 
 
 def require_utf8_path() -> None:

@@ -42,6 +42,21 @@ def test_unknown_and_repeated_parameters_are_refused(api: Client) -> None:
     assert api.get("/me?q=a").status_code == 422
 
 
+@pytest.mark.parametrize("name", ["status[]", "status[0]", "status[12]"])
+def test_a_known_parameter_with_brackets_is_refused_with_its_name(api: Client, name: str) -> None:
+    answer = api.get("/agents", query_string={name: "active"})
+
+    assert answer.status_code == 422
+    assert answer.json["errors"] == [{"parameter": name, "detail": "Write status without brackets."}]
+
+
+@pytest.mark.parametrize("name", ["color[]", "status[a]", "status[][]", "[]"])
+def test_another_parameter_with_brackets_is_unknown(api: Client, name: str) -> None:
+    answer = api.get("/agents", query_string={name: "active"})
+
+    assert answer.json["errors"] == [{"parameter": name, "detail": "Unknown parameter. Remove it."}]
+
+
 def test_every_invalid_parameter_is_reported_at_once(api: Client) -> None:
     answer = api.get("/agents?limit=0&sort=name&sort=name&color=red&a/b=1&status=on&q=sales")
 

@@ -106,6 +106,27 @@ def test_no_operation_ignores_a_member_that_it_does_not_know(console: Flask, adm
     assert api.get(f"/agents/{agent_id}").json["version"] == 1
 
 
+@pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.body_is_optional], ids=lambda one: one.operation)
+def test_null_counts_as_no_body_where_a_body_is_optional(console: Flask, admin: Actor, endpoint: Endpoint) -> None:
+    api = Client(console, make_token(console, admin, "write"))
+    agent_id = api.post("/agents", agent_values(external_id="crm-1")).json["id"]
+    done = api.post("/agents/bulk", {"act": "set_owner", "owner": "Ada", "ids": [agent_id]}).json["id"]
+    path = endpoint.path.format(agent_id=agent_id, version=2, bulk_id=done, external_id="crm-1")
+    if endpoint.operation == "restoreAgent":
+        api.delete(f"/agents/{agent_id}")
+
+    answer = api(endpoint.method, path, data=b" null\n", content_type="application/json")
+
+    assert answer.status_code in (200, 201, 204)
+
+
+@pytest.mark.parametrize("body", [b"nul", b"null null", b"[]", b"false", b'"null"'])
+def test_an_optional_body_is_null_or_an_object(api: Client, body: bytes) -> None:
+    path = f"/agents/{api.post('/agents', agent_values()).json['id']}"
+
+    assert api.post(f"{path}/enable", data=body, content_type="application/json").status_code == 400
+
+
 @pytest.mark.parametrize(
     "kind",
     [
