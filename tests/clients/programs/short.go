@@ -3,15 +3,17 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 
 	client "example.org/console/client"
 )
 
-type given struct{ Address, Read, Write, Foreign string }
+type given struct{ Address, Read, Write, Runtime, Foreign string }
 
 func must(err error) {
 	if err != nil {
@@ -60,6 +62,60 @@ func createAndList(api *client.AgentsAPIService, known given) string {
 	return id
 }
 
+func newUUID() string {
+	b := make([]byte, 16)
+	_, err := rand.Read(b)
+	must(err)
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func readPowerBi(api *client.AgentsAPIService, known given, id string) *client.AgentPowerBi {
+	agent, _, err := api.GetAgent(as(known.Read), id).Execute()
+	must(err)
+	check(agent.AgentPowerBi != nil && agent.AgentUnknown == nil, agent)
+	return agent.AgentPowerBi
+}
+
+// Read an agent with Power BI, change its configuration, write it back, and read it again.
+func changePowerBi(api *client.APIClient, known given) {
+	agents := api.AgentsAPI
+	config := client.NewPowerBiConfigCreate(newUUID(), newUUID(), newUUID(), newUUID())
+	config.SetClientSecret("a secret of the app")
+	values := client.AgentCreate{AgentCreatePowerBi: client.NewAgentCreatePowerBi("Report", "POWERBI", *config)}
+	saved, _, err := agents.CreateAgent(as(known.Write)).AgentCreate(values).Execute()
+	must(err)
+	check(saved.SavedAgentPowerBi != nil, saved)
+	id := saved.SavedAgentPowerBi.Id
+	before := readPowerBi(agents, known, id)
+	body, text := client.AgentUpdate{}, []byte{}
+	text, err = json.Marshal(before)
+	must(err)
+	must(json.Unmarshal(text, &body))
+	body.ConnectionConfig.SetRowLimit(7)
+	_, _, err = agents.UpdateAgent(as(known.Write), id).AgentUpdate(body).Execute()
+	must(err)
+	moved := client.ConnectionConfigUpdate{}
+	moved.SetDatasetId(newUUID())
+	change := client.AgentUpdate{ConnectionConfig: &moved}
+	_, refused, err := agents.UpdateAgent(as(known.Write), id).AgentUpdate(change).Execute()
+	check(err != nil && refused.StatusCode == 422, refused)
+	moved.SetClientSecret("another secret of the app")
+	_, _, err = agents.UpdateAgent(as(known.Write), id).AgentUpdate(change).Execute()
+	must(err)
+	wanted := before.ConnectionConfig
+	wanted.RowLimit, wanted.DatasetId = 7, *moved.DatasetId
+	after := readPowerBi(agents, known, id)
+	check(reflect.DeepEqual(after.ConnectionConfig, wanted), after)
+	fetched, _, err := api.RuntimeAPI.FetchAgentRuntime(as(known.Runtime), id).Execute()
+	must(err)
+	check(fetched.RuntimeAgentPowerBi != nil, fetched)
+	found := fetched.RuntimeAgentPowerBi.ConnectionConfig
+	check(found.GetClientSecret() == moved.GetClientSecret(), found.DatasetId)
+	// Without a note the generated client sends null, which is refused.
+	_, err = agents.DeleteAgent(as(known.Write), id).ChangeNote(*client.NewChangeNote()).Execute()
+	must(err)
+}
+
 // A later release adds members and connection types. This client takes both.
 func readLaterRelease(api *client.AgentsAPIService, known given, id string) {
 	_, response, err := api.GetAgent(as(known.Read), id).Execute()
@@ -85,10 +141,12 @@ func main() {
 	must(json.Unmarshal([]byte(os.Args[1]), &known))
 	settings := client.NewConfiguration()
 	settings.Servers = client.ServerConfigurations{{URL: known.Address}}
-	api := client.NewAPIClient(settings).AgentsAPI
+	all := client.NewAPIClient(settings)
+	api := all.AgentsAPI
 	id := createAndList(api, known)
 	_, refused, err := api.GetAgent(as(known.Write), known.Foreign).Execute()
 	check(err != nil && refused.StatusCode == 404, refused)
+	changePowerBi(all, known)
 	readLaterRelease(api, known, id)
 	fmt.Println("done")
 }

@@ -4,22 +4,27 @@ import json
 import sys
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from short_client import (
     Agent,
     AgentCreate,
     AgentCreateDatabase,
+    AgentCreatePowerBi,
     AgentDatabase,
+    AgentPowerBi,
     AgentsApi,
     AgentUnknown,
     AgentUpdate,
     ApiClient,
     ApiException,
     Configuration,
+    ConnectionConfigUpdate,
     DatabaseConfigCreate,
     Dialect,
+    PowerBiConfigCreate,
     Problem,
+    RuntimeAgentPowerBi,
     RuntimeApi,
 )
 
@@ -80,6 +85,44 @@ def run() -> None:
     refused(lambda: reader.get_agent(agent_id), 404, "not_found")
 
 
+def read_power_bi(agent_id: UUID) -> AgentPowerBi:
+    """The agent, which has the class of its connection type."""
+    agent = reader.get_agent(agent_id).actual_instance
+    assert isinstance(agent, AgentPowerBi)
+    return agent
+
+
+def change_power_bi() -> None:
+    """Read an agent with Power BI, change its configuration, write it back, and read it again."""
+    config = PowerBiConfigCreate(
+        tenant_id=str(uuid4()),
+        client_id=uuid4(),
+        client_secret="a secret of the app",
+        workspace_id=uuid4(),
+        dataset_id=uuid4(),
+    )
+    new = AgentCreatePowerBi(name="Report", connection_type="POWERBI", connection_config=config)
+    created = writer.create_agent(AgentCreate(new)).actual_instance
+    assert created is not None
+    agent_id = UUID(str(created.id))
+    before = read_power_bi(agent_id)
+    body = AgentUpdate.model_validate(before.to_dict())
+    assert body.connection_config is not None
+    body.connection_config.row_limit = 7
+    writer.update_agent(agent_id, body)
+    moved = ConnectionConfigUpdate(dataset_id=uuid4())
+    refused(lambda: writer.update_agent(agent_id, AgentUpdate(connection_config=moved)), 422, "invalid_input")
+    moved.client_secret = "another secret of the app"
+    writer.update_agent(agent_id, AgentUpdate(connection_config=moved))
+    changed = {"row_limit": 7, "dataset_id": moved.dataset_id}
+    after = read_power_bi(agent_id).connection_config.to_dict()
+    assert after == {**before.connection_config.to_dict(), **changed}, after
+    fetched = runtime.fetch_agent_runtime(agent_id).actual_instance
+    assert isinstance(fetched, RuntimeAgentPowerBi)
+    assert fetched.connection_config.client_secret == moved.client_secret
+    writer.delete_agent(agent_id)
+
+
 def read_a_later_release() -> None:
     """Read an agent with a connection type and a member that this client does not know."""
     known = json.loads(reader.get_agent_without_preload_content(reader.list_agents().items[0].id).data)
@@ -88,5 +131,6 @@ def read_a_later_release() -> None:
 
 
 run()
+change_power_bi()
 read_a_later_release()
 sys.stdout.write("done\n")

@@ -1,8 +1,13 @@
 // A short program with the client of OpenAPI Generator for typescript-fetch. Its argument is that of `consoles.py`.
 import { AgentsApi, Configuration, ResponseError, RuntimeApi } from "./index";
 import { AgentFromJSON } from "./models/Agent";
+import { instanceOfAgentPowerBi } from "./models/AgentPowerBi";
 import type { AgentCreate } from "./models/AgentCreate";
+import type { AgentUpdate } from "./models/AgentUpdate";
+import { PowerBiConfigFromJSON, type PowerBiConfig } from "./models/PowerBiConfig";
 import { instanceOfRuntimeAgentDatabase } from "./models/RuntimeAgentDatabase";
+import { instanceOfRuntimeAgentPowerBi } from "./models/RuntimeAgentPowerBi";
+import { RuntimePowerBiConfigFromJSON } from "./models/RuntimePowerBiConfig";
 
 declare const process: { argv: string[]; exit(code: number): never };
 
@@ -26,6 +31,36 @@ function newAgent(name: string): AgentCreate {
   const place = { dialect: "postgresql", host: "127.0.0.1", port: 1, database: "sales" };
   const connectionConfig = { ...place, username: "reader", password: "a password" };
   return { name, connectionType: "DB", connectionConfig } as AgentCreate;
+}
+
+async function readPowerBi(agentId: string): Promise<PowerBiConfig> {
+  const agent = await reading.getAgent({ agentId });
+  must(instanceOfAgentPowerBi(agent), agent);
+  // The generated client leaves the configuration of an agent of any type as it is in JSON.
+  return PowerBiConfigFromJSON(agent.connectionConfig);
+}
+
+// Reads an agent with Power BI, changes its configuration, writes it back, and reads it again.
+async function changePowerBi(): Promise<void> {
+  const [tenantId, clientId, workspaceId, datasetId] = [1, 2, 3, 4].map(() => crypto.randomUUID());
+  const config = { tenantId, clientId, workspaceId, datasetId, clientSecret: "a secret of the app" };
+  const agentCreate = { name: "Report", connectionType: "POWERBI", connectionConfig: config } as AgentCreate;
+  const id = { agentId: (await writing.createAgent({ agentCreate })).id };
+  const before = await readPowerBi(id.agentId);
+  const kept = before as NonNullable<AgentUpdate["connectionConfig"]>;
+  await writing.updateAgent({ ...id, agentUpdate: { connectionConfig: { ...kept, rowLimit: 7 } } });
+  const place = { datasetId: crypto.randomUUID() };
+  await refused(writing.updateAgent({ ...id, agentUpdate: { connectionConfig: place } }), 422, "invalid_input");
+  const moving = { ...place, clientSecret: "another secret of the app" };
+  await writing.updateAgent({ ...id, agentUpdate: { connectionConfig: moving } });
+  const after = await readPowerBi(id.agentId);
+  const changed = { ...place, dataset_id: place.datasetId, rowLimit: 7, row_limit: 7 };
+  must(after.datasetId === place.datasetId && after.rowLimit === 7, after);
+  must(JSON.stringify(after) === JSON.stringify({ ...before, ...changed }), [before, after]);
+  const fetched = await new RuntimeApi(runtime).fetchAgentRuntime(id);
+  must(instanceOfRuntimeAgentPowerBi(fetched), id);
+  must(RuntimePowerBiConfigFromJSON(fetched.connectionConfig).clientSecret === moving.clientSecret, id);
+  await writing.deleteAgent(id);
 }
 
 async function main(): Promise<void> {
@@ -58,6 +93,7 @@ async function main(): Promise<void> {
   must(AgentFromJSON(later).connectionType === "LATER", later);
   await writing.deleteAgent(id);
   await refused(reading.getAgent(id), 404, "not_found");
+  await changePowerBi();
   console.log("done");
 }
 
