@@ -66,7 +66,11 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "cannot_be_undone": ErrorCode(409, "A test cannot be undone.", "There is nothing to do."),
     "other_plan": ErrorCode(409, "The plan is not the expected one any more.", "Ask for the plan again."),
     "stale": ErrorCode(412, "The agent is at another version than If-Match says.", READ_AGAIN),
-    "already_exists": ErrorCode(412, "If-None-Match is *, and the agent exists.", "Read the agent."),
+    "already_exists": ErrorCode(
+        412,
+        "If-None-Match is *, and the agent exists.",
+        "Read the agent. If you sent the request before, it can be your own success.",
+    ),
     "too_large": ErrorCode(413, "The body is too large.", "Send less. `detail` says how much is allowed."),
     "unsupported_media_type": ErrorCode(
         415, "The body has a media type or a coding that this operation does not take.", "`detail` says what it takes."

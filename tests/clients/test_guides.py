@@ -28,8 +28,8 @@ from tests.project import reused_copy
 __all__ = ["serve"]
 
 API, RUNTIMES = (read_blocks(ROOT / "docs" / name) for name in ("api.md", "runtimes.md"))
-# Rows of other tables that begin with a name in code: the scopes, an operation, and a header.
-OTHER_ROWS = 5
+# Rows of other tables that begin with a name in code: the scopes, two operations, and a header.
+OTHER_ROWS = 6
 EXPORT = "export CONSOLE="
 NEW_ACCOUNT = """flask accounts create --name Ada --email ada@example.org --organisation Acme --password-stdin <<END
 correct-horse-battery-9
