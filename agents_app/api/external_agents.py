@@ -7,7 +7,7 @@ from flask import Response, request, url_for
 
 from agents_app.api import agents, etags
 from agents_app.api.endpoint import Endpoint
-from agents_app.errors import Malformed
+from agents_app.errors import Malformed, NotFound
 from agents_app.operations import external_agents
 from agents_app.operations.permissions import Actor
 
@@ -24,6 +24,19 @@ def read(actor: Actor, external_id: str) -> Response:
 
 def put(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
     """The agent, which is new or is as it was sent."""
+    try:
+        return _put(actor, external_id, values)
+    except NotFound:
+        # Another request has deleted the agent since it was stored. This one comes after that deletion, then.
+        return _put(actor, external_id, values)
+
+
+def delete(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
+    """No content."""
+    return agents.delete(actor, external_agents.id_of(actor, external_id), values)
+
+
+def _put(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
     must_exist, must_be_new = "If-Match" in request.headers, _must_be_new()
     versions = etags.expected_versions()
     done = external_agents.put(actor, external_id, values, versions, must_exist=must_exist, must_be_new=must_be_new)
@@ -33,11 +46,6 @@ def put(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
         return agents.saved_response(actor, done.agent_id, noted)
     location = {"Location": url_for("api.agents_read", agent_id=done.agent_id)}
     return agents.saved_response(actor, done.agent_id, noted, 201, location)
-
-
-def delete(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
-    """No content."""
-    return agents.delete(actor, external_agents.id_of(actor, external_id), values)
 
 
 def _must_be_new() -> bool:

@@ -6,7 +6,10 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+import pytest
+import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
@@ -239,6 +242,29 @@ def test_a_change_and_a_deletion_at_once_leave_one_agent_or_none(api: Client, co
 
     assert (deleted.result(), changed.result() in (200, 201)) == (204, True)
     assert len(api.get("/agents").json["items"]) == (changed.result() == 201)
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 201), ({"If-Match": "*"}, 412)], ids=["any", "only a change"])
+def test_a_deletion_before_the_answer_is_read_counts_as_one_before_the_change(
+    api: Client, console: Flask, admin: Actor, headers: dict[str, str], status: int
+) -> None:
+    agent_id, waiting = UUID(put(api).json["id"]), [True]
+
+    def delete(_: Session) -> None:
+        # The first transaction that ends stores the change. The deletion has a transaction of its own.
+        if waiting:
+            waiting.clear()
+            agents.delete(admin, agent_id)
+
+    sa.event.listen(Session, "after_commit", delete)
+    try:
+        answer = put(api, name="Sales 2", headers=headers)
+    finally:
+        sa.event.remove(Session, "after_commit", delete)
+
+    assert (waiting, answer.status_code) == ([], status)
+    assert api.get(f"/agents/{agent_id}").status_code == 404
+    assert [one["name"] for one in api.get("/agents").json["items"]] == (["Sales 2"] if status == 201 else [])
 
 
 def test_an_external_id_that_a_change_takes_away_is_free(api: Client, console: Flask, admin: Actor) -> None:
