@@ -119,11 +119,16 @@ def test_lines_after_the_last_chunk_that_are_too_long_are_refused(lines: list[by
 
 
 def test_a_body_of_many_chunks_is_not_taken_for_lines_after_the_last() -> None:
-    body = b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+    # Parts of this size end after the length of a chunk, too.
+    size, many = 9_999, b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+    one = CHUNKED + b"186a0\r\n" + b"y" * 100_000 + b"\r\n0\r\n\r\n"
 
-    seen, _ = exchange(CHUNKED, *(body[at : at + 10_000] for at in range(0, len(body), 10_000)))
+    seen, _ = exchange(
+        CHUNKED, *(many[at : at + size] for at in range(0, len(many), size)), one, b"\r\n" * 99_999, NEXT
+    )
 
-    assert requests(seen) == [("POST", "/first", b"x" * 100_000)]
+    bodies = [b"x" * 100_000, b"y" * 100_000]
+    assert requests(seen) == [*(("POST", "/first", body) for body in bodies), ("GET", "/next", b"")]
 
 
 @pytest.mark.parametrize(
@@ -262,8 +267,9 @@ def test_a_tunnel_is_refused(target: str, more: tuple[str, ...]) -> None:
         head("CONNECT", "localhost:443"),
         head("POST", "/refused", "Transfer-Encoding: gzip, chunked"),
         head("GET", "/refused")[:-2] + b"a: b\r\n" * 100_000,
+        head("GET", "/refused")[:-2] + b"a:" + b" " * 100_000 + b"b\r\n\r\n",
     ],
-    ids=["no HTTP", "CONNECT", "coding", "long"],
+    ids=["no HTTP", "CONNECT", "coding", "long", "spaces"],
 )
 def test_a_refusal_is_not_sent_as_the_answer_to_an_earlier_request(refused: bytes) -> None:
     earlier = head("POST", "/first", "Content-Length: 2") + b"{}" + head("GET", "/second")
