@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from enum import Enum
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -10,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from agents_app.http import TRUNCATED
 from agents_app.server.parser import Parser
 
-# Longer than `buffering.BODY_S`, so that a late body is refused with an answer.
+# From the first byte of a request. Longer than `buffering.BODY_S`, so that a late body is refused with an answer.
 REQUEST_S = 40.0
 # The time limit for a client that does not read the response.
 RESPONSE_S = 60.0
@@ -28,10 +29,21 @@ NO_TUNNELS = "This server is not a proxy. It does not support CONNECT."
 ONLY_CHUNKED = "The only value of the header Transfer-Encoding that this server supports is chunked."
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """A connection that is closed if a request is not complete in time, or its response is not read in time."""
+class Awaited(Enum):
+    """What the client has to do next, in a limited time."""
 
+    READS = "read the answer"
+    COMPLETES = "complete its request"
+    BEGINS = "begin a request"
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A connection that ends if the client does not do in time what is awaited from it."""
+
+    _awaited: Awaited | None = None
     _deadline: asyncio.TimerHandle | None = None
+    """The end of the time for what is awaited. While the app works, it is None."""
+    _is_in_request = False
     _is_in_head = False
     _is_in_trailers = False
     """Whether the lines after the last chunk are read, or the first byte of a chunk is awaited."""
@@ -49,7 +61,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Start the time limit for the first request."""
         super().connection_made(transport)
-        self._close_after(REQUEST_S)
+        # Writing is paused while any data is not sent. Otherwise no time limit would run for the last of it.
+        transport.set_write_buffer_limits(high=0)
+        self._watch()
 
     def data_received(self, data: bytes) -> None:
         """Parse the data. Refuse lines that are too long, even before their end."""
@@ -71,8 +85,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the time limit for a request."""
         super().on_message_begin()
-        self._is_in_head, self._lines_size = True, 0
-        self._close_after(REQUEST_S)
+        self._is_in_request, self._is_in_head, self._lines_size = True, True, 0
+        self._watch()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Record a header. Lines after the last chunk are ignored: proxies check and set only the head."""
@@ -108,7 +122,8 @@ class HttpProtocol(HttpToolsProtocol):
         """
         if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
             self._is_over, self.cycle.keep_alive = True, False
-            self._cancel_deadline()
+            self._is_in_request = False
+            self._watch()
             return
         status, sentence = self._refusal or (HTTPStatus.BAD_REQUEST, msg)
         headers = [
@@ -123,25 +138,32 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Stop the time limit: the request is complete."""
         self._is_in_trailers = False
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
-            self._cancel_deadline()
+        if self.parser.should_upgrade():
+            return
+        self._is_in_request = False
+        super().on_message_complete()
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Start the time limit for the next request, in place of uvicorn's, which ends with any byte."""
+        super().on_response_complete()
+        self._unset_keepalive_if_required()
+        self._watch()
 
     def pause_writing(self) -> None:
-        """Start the time limit for a client that reads the response slowly."""
+        """Start the time limit for a client that reads the response slowly. Nothing that it sends changes that."""
         super().pause_writing()
-        self._close_after(RESPONSE_S)
+        self._watch()
 
     def resume_writing(self) -> None:
         """Stop that time limit. If a request has begun, its time limit starts again."""
         super().resume_writing()
-        self._cancel_deadline()
-        if self._is_in_head:
-            self._close_after(REQUEST_S)
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the time limit."""
-        self._cancel_deadline()
+        if self._deadline is not None:
+            self._deadline.cancel()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -149,7 +171,8 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             return False
-        cycle.keep_alive = False
+        cycle.keep_alive = self._is_in_request = False
+        self._watch()
         if cycle.more_body:
             cycle.scope["state"][TRUNCATED] = True
             cycle.message_event.set()
@@ -170,14 +193,29 @@ class HttpProtocol(HttpToolsProtocol):
         self._refusal = status, message
         raise ValueError(message)
 
-    def _close_after(self, seconds: float) -> None:
-        self._cancel_deadline()
-        self._deadline = self.loop.call_later(seconds, self.transport.abort)
-
-    def _cancel_deadline(self) -> None:
+    def _watch(self) -> None:
+        """Start the time limit for what is awaited now. One that runs for the same goes on."""
+        awaited = self._what_is_awaited()
+        if awaited is self._awaited:
+            return
+        self._awaited = awaited
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+        if awaited is not None:
+            self._deadline = self.loop.call_later(self._seconds_for(awaited), self.transport.abort)
+
+    def _what_is_awaited(self) -> Awaited | None:
+        if self.flow.write_paused:
+            return Awaited.READS
+        if self._is_in_request:
+            return Awaited.COMPLETES
+        return Awaited.BEGINS if self.cycle is None or self.cycle.response_complete else None
+
+    def _seconds_for(self, awaited: Awaited) -> float:
+        if awaited is Awaited.READS:
+            return RESPONSE_S
+        return self.timeout_keep_alive if awaited is Awaited.BEGINS and self.cycle is not None else REQUEST_S
 
 
 def _head_of(line: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
