@@ -142,6 +142,11 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._is_in_request = False
         super().on_message_complete()
+        # `Connection: close` after the last chunk: the parser ignores everything that follows.
+        if not self.parser.should_keep_alive():
+            self.cycle.keep_alive = False
+            if self.cycle.response_complete:
+                self.transport.close()
         self._watch()
 
     def on_response_complete(self) -> None:

@@ -20,6 +20,7 @@ LONG = head("GET", "/long")
 REST = head("GET", "/rest")
 SIZES = {"/short": 0, "/refused": 0, "/rest": 60_000, "/long": 1_000_000}
 REFUSED = head("POST", "/refused", "Content-Length: 9")
+CHUNKED = head("POST", "/short", "Transfer-Encoding: chunked") + b"2\r\nhi\r\n0\r\n"
 Event = tuple[int, bytes | None]
 
 
@@ -135,3 +136,12 @@ def test_when_the_answer_was_read_the_next_request_has_its_time() -> None:
         assert end_of((0, asked), (50, None)) == 50 + KEEP_ALIVE_S
         for sent in (b"G", REFUSED, head("POST", "/short", "Content-Length: 9") + b"1234"):
             assert end_of((0, asked + sent), (50, None)) == 50 + REQUEST_S
+
+
+@pytest.mark.parametrize("line", ["Connection: close", "connection:x, CLOSE", "Proxy-Connection: close"])
+def test_a_connection_that_is_to_close_after_the_last_chunk_is_closed(line: str) -> None:
+    rest = f"{line}\r\n\r\n".encode()
+
+    assert end_of((0, CHUNKED + rest)) == 0
+    assert end_of((0, GET + CHUNKED), (5, rest + GET)) == 5
+    assert end_of((0, CHUNKED.replace(b"/short", b"/refused")), (5, rest)) == 5
