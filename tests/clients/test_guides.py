@@ -38,7 +38,12 @@ CREATE = """token=$(flask tokens create --name ci --scope write)
 curl --fail -H "Authorization: Bearer $token" -H "Content-Type: application/json" -d @agent.json \\
      "$CONSOLE/api/v1/agents"
 """
+Answer = tuple[int, dict[str, str], Any]
 ETAG = '"3-0a1b2c"'
+PROBLEM = {"detail": "The agent is disabled: Moving."}
+PAGE = "<html>A page of a proxy.</html>"
+# In place of a status: the body is sent without a status line and headers.
+NO_HTTP = 0
 # Prints what each call of `get` gives, one word a line. `ask_at` and `askAt` make the next call ask.
 IN_PYTHON = """
 from configuration import Configuration, Stopped
@@ -135,6 +140,35 @@ def test_the_guide_for_runtimes_works_with_a_real_postgresql(guide: Guide) -> No
             guide.follow(block)
 
 
+STOPPED = f"stopped: {PROBLEM['detail']}"
+# One call of `get` each: what is answered, and what the program prints. The last word: whether it waits for minutes.
+TABLE: list[tuple[Answer, str]] = [
+    ((503, {}, PAGE), "stopped: The console has not answered yet."),
+    ((200, {"ETag": ETAG}, {"name": "Orders"}), "Orders False"),
+    ((304, {}, None), "Orders False"),
+    ((429, {"Retry-After": "300"}, PROBLEM), "Orders True"),
+    ((503, {"Retry-After": "2"}, PROBLEM), "Orders False"),
+    ((502, {}, PROBLEM), "Orders False"),
+    # What a proxy sends in place of the console, and what is broken off, is no answer.
+    ((200, {"ETag": ETAG}, PAGE), "Orders False"),
+    ((401, {}, PAGE), "Orders False"),
+    ((403, {"Content-Type": "application/json"}, {"message": "Forbidden"}), "Orders False"),
+    ((404, {}, PAGE), "Orders False"),
+    ((503, {"Retry-After": "300"}, PAGE), "Orders True"),
+    ((503, {"Retry-After": "\N{SUPERSCRIPT TWO}"}, PAGE), "Orders False"),
+    ((200, {"ETag": ETAG, "Content-Length": "999"}, {"name": "Cut"}), "Orders False"),
+    ((403, {"Content-Length": "999"}, PROBLEM), "Orders False"),
+    ((NO_HTTP, {}, PAGE), "Orders False"),
+    ((403, {}, PROBLEM), STOPPED),
+    # The reason stays until the console answers again.
+    ((502, {}, PAGE), STOPPED),
+    ((NO_HTTP, {}, PAGE), STOPPED),
+    ((200, {"ETag": ETAG}, {"name": "Again"}), "Again False"),
+    ((404, {}, PROBLEM), STOPPED),
+    ((401, {}, PROBLEM), STOPPED),
+]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("language", ["python", "javascript"])
 def test_the_programs_for_runtimes_do_what_the_table_says(language: str, tmp_path: Path) -> None:
@@ -143,37 +177,22 @@ def test_the_programs_for_runtimes_do_what_the_table_says(language: str, tmp_pat
             (tmp_path / block.options["file"]).write_text(block.text)
     driver = tmp_path / ("driver.py" if language == "python" else "driver.mjs")
     driver.write_text(IN_PYTHON if language == "python" else IN_JAVASCRIPT)
-    problem = {"detail": "The agent is disabled: Moving."}
-    answers: list[tuple[int, dict[str, str], object]] = [
-        (200, {"ETag": ETAG}, {"name": "Orders"}),
-        (304, {}, None),
-        (429, {"Retry-After": "300"}, problem),
-        (503, {"Retry-After": "2"}, problem),
-        (502, {}, problem),
-        (403, {}, problem),
-        (200, {"ETag": ETAG}, {"name": "Again"}),
-        (404, {}, problem),
-        (401, {}, problem),
-    ]
 
-    with console_that_answers(answers) as (address, asked):
+    with console_that_answers([answer for answer, _ in TABLE]) as (address, asked):
         program = sys.executable if language == "python" else "node"
-        words = [program, driver.name, address, str(len(answers))]
+        words = [program, driver.name, address, str(len(TABLE))]
         done = subprocess.run(words, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
 
-    stopped = f"stopped: {problem['detail']}"
-    assert done.stdout.splitlines() == [
-        *["Orders False", "Orders False", "Orders True", "Orders False", "Orders False"],
-        *[stopped, "Again False", stopped, stopped],
-    ], done.stderr
+    assert done.stdout.splitlines() == [printed for _, printed in TABLE], done.stderr
     assert {path for path, _ in asked} == {"/api/v1/runtime/by-external-id/a%2Fb%20c"}
     # After a refusal that stops the agent, nothing is kept.
-    known = [None, ETAG, ETAG, ETAG, ETAG, ETAG, None, ETAG, None]
-    assert [tag for _, tag in asked] == known
+    before = [None, *(printed for _, printed in TABLE)]
+    has_values = [printed is not None and not printed.startswith("stopped") for printed in before[:-1]]
+    assert [tag for _, tag in asked] == [ETAG if known else None for known in has_values]
 
 
 @contextmanager
-def console_that_answers(answers: list[tuple[int, dict[str, str], Any]]) -> Iterator[tuple[str, list[Any]]]:
+def console_that_answers(answers: list[Answer]) -> Iterator[tuple[str, list[Any]]]:
     """A server that gives these answers one after the other, and its list of (path, If-None-Match) of each request."""
     asked: list[tuple[str, str | None]] = []
 
@@ -181,14 +200,13 @@ def console_that_answers(answers: list[tuple[int, dict[str, str], Any]]) -> Iter
         def do_GET(self) -> None:
             status, headers, body = answers[len(asked)]
             asked.append((self.path, self.headers["If-None-Match"]))
-            content = b"" if body is None else json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
+            content = b"" if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
+            if status != NO_HTTP:
+                self.send_response(status)
+                for name, value in {**media_type(status, body), "Content-Length": str(len(content)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
             self.wfile.write(content)
-
-        do_POST = do_PUT = do_GET  # noqa: N815 (the names that the server looks up)
 
         def log_message(self, *_args: object) -> None:
             pass
@@ -199,3 +217,13 @@ def console_that_answers(answers: list[tuple[int, dict[str, str], Any]]) -> Iter
         yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
         thread.join()
+
+
+def media_type(status: int, body: object) -> dict[str, str]:
+    """The header Content-Type of a page, of a configuration and of a problem."""
+    if body is None:
+        return {}
+    known = (
+        "text/html" if isinstance(body, str) else "application/json" if status == 200 else "application/problem+json"
+    )
+    return {"Content-Type": f"{known}; charset=utf-8"}
