@@ -12,11 +12,11 @@ from agents_app.values import limits
 
 
 class ConnectionTest(Base):
-    """Which version of an agent was tested, when, by whom, and with which result. `result` contains no secret.
+    """Which version of an agent was tested, when, by whom, and with which result.
 
     `version` was tested. `valid_for_version` is the newest version with the same connection, model and secrets; if the
     agent is at another version, the test is out of date. `is_sample` marks a result that `flask demo`
-    stored without a test.
+    stored without a test. `result` contains no secret but a name of the server that equals one.
     """
 
     __tablename__ = "connection_tests"

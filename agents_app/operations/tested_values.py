@@ -7,18 +7,15 @@ from typing import Any
 
 from agents_app.connections import TYPES
 from agents_app.operations import agent_secrets
+from agents_app.probes.facts import TEXTS_OF_SERVERS
 from agents_app.probes.results import Finding, Result
 from agents_app.schemas import completeness
 from agents_app.schemas.agents import API_KEY, CONFIG
 from agents_app.wording import label_in_sentence
 
-# A result shows values of servers. One that a server made of a secret that it received is not shown. No other secret is
-# hidden: the person who controls the server could guess it. A shorter secret may be an ordinary word: to hide that word
-# would show what the secret is.
 HIDDEN = "[secret]"
+# A shorter secret may be an ordinary word: to hide that word would show what the secret is.
 HIDDEN_FROM = 8
-# What probes write between and around the names of an agent.
-AROUND_NAMES = " .,\"'`[]\\"
 
 
 @dataclass(frozen=True)
@@ -62,42 +59,31 @@ def refused_parts(subject: Subject) -> dict[str, Result]:
 
 
 def without_secrets(part: str, result: Result, subject: Subject) -> Result:
-    """The result of a part without the secrets that its server got and may have sent back."""
+    """The result of a part without the secrets that its server got and may have sent back.
+
+    Only `TEXTS_OF_SERVERS` are searched. Other facts and the statements have names that other users of the server can
+    choose: if a name were hidden because it is the secret, it would be a guess that is answered.
+    """
     secrets = [text for text in subject.secrets_of(part).values() if len(text) >= HIDDEN_FROM]
     public = list(_texts([subject.fields, subject.config]))
+    # A secret that is also a public value, such as the name of the model, would show by what is hidden of that value.
+    unknown = [secret for secret in secrets if not any(secret in text for text in public)]
     # The longest first, because one secret can be a part of another.
-    hidden = sorted((text for text in secrets if not _is_public(text, public)), key=len, reverse=True)
+    hidden = sorted(unknown, key=len, reverse=True)
 
     def shown(finding: Finding) -> Finding:
         return Finding(finding.code, _replaced(finding.facts, hidden))
 
-    # Codes, names of steps and outcomes are the console's own words, whatever a secret is.
     return replace(
         result,
         cause=result.cause and shown(result.cause),
         warnings=tuple(map(shown, result.warnings)),
         facts=_replaced(result.facts, hidden),
-        statements=tuple(_replaced(result.statements, hidden)),
     )
 
 
 def _part_of(pointer: str) -> str:
     return "connection" if pointer.startswith(f"/{CONFIG}/") else "model"
-
-
-def _is_public(secret: str, public: list[str]) -> bool:
-    """Whether a secret is also a public value, such as a password that equals the user name. It is hidden nowhere.
-
-    Otherwise a name in an allow list would be a guess: it would be hidden if it is the password.
-    """
-    name = _as_name(secret)
-    is_in_names = len(name) >= HIDDEN_FROM and name in _as_name("".join(public))
-    return is_in_names or any(secret in text for text in public)
-
-
-def _as_name(text: str) -> str:
-    """A text without everything that differs between a name in an allow list and the same name in a result."""
-    return "".join(char for char in text.casefold() if char.isprintable() and char not in AROUND_NAMES)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -108,11 +94,11 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(member)
 
 
-def _replaced(value: Any, hidden: list[str]) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _replaced(member, hidden) for name, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replaced(member, hidden) for member in value]
-    for text in hidden if isinstance(value, str) else ():
-        value = value.replace(text, HIDDEN)
-    return value
+def _replaced(facts: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
+    return {name: _without(value, hidden) if name in TEXTS_OF_SERVERS else value for name, value in facts.items()}
+
+
+def _without(text: str, hidden: list[str]) -> str:
+    for secret in hidden:
+        text = text.replace(secret, HIDDEN)
+    return text

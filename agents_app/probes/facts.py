@@ -19,6 +19,13 @@ LABELS = {
 NOT_SHOWN = {"workspace_id", "dataset_id"}
 """Facts that say which id a name belongs to. The configuration shows the ids."""
 
+TEXTS_OF_SERVERS = {"similar"}
+"""Facts with free text that the server which got a secret in clear wrote itself, so that the secret can be in it.
+
+A fact is not one of them if other users of a server can choose its text, such as the name of a table or of a dataset.
+Texts of errors are not facts: probes report only their numbers and ids.
+"""
+
 NUMBER_MAX = 2**53 - 1
 """The largest number that every reader of JSON reads exactly."""
 TEXT_MAX, ITEMS_MAX, DEPTH_MAX = 100_000, 2_000, 4

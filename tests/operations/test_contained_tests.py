@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
-import threading
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,14 +20,11 @@ from tests.api.conftest import Client
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD as PASSWORD_OF_USERS
 from tests.make import agent_values, make_agent, make_token, make_user
-from tests.operations.tested_agents import SilentServer, add_started, last_test, make_tested, start
-from tests.probes.mysql.mysql_server import Conversation
+from tests.operations.tested_agents import KEY, SilentServer, add_started, last_test, make_tested, start
+from tests.probes.local_server import Reply, running
 from tests.project import shared_copy
 from tests.web.conftest import Browser
 
-# A result shows the version of a server. This one is also the password.
-VERSION = "110.120.130"
-ACCESS_DENIED = 1045
 SERVER = """
 import sys
 from uuid import UUID
@@ -41,15 +39,6 @@ with make.make_app(url).app_context():
 """
 
 
-def refuse_three(server: SilentServer) -> None:
-    """Send the password as the version of the server, and refuse the sign-in, on three connections."""
-    for _ in range(3):
-        with server.accept() as client:
-            conversation = Conversation(client, None)
-            conversation.greet("mysql_native_password", VERSION)
-            conversation.refuse(ACCESS_DENIED)
-
-
 def events(action: str, agent_id: UUID) -> int:
     """The number of events of an agent with this action."""
     query = sa.select(sa.func.count()).where(Event.action == action, Event.target_id == agent_id)
@@ -60,32 +49,39 @@ def events(action: str, agent_id: UUID) -> int:
 def test_a_secret_that_a_server_sends_back_is_shown_nowhere(
     console: Flask,
     admin: Actor,
-    silent: SilentServer,
+    closed_port: int,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    config = {"dialect": "mysql", "sslmode": "disable", "host": "127.0.0.1", "port": silent.port, "password": VERSION}
-    # The API key is a part of the password.
-    agent_id = make_agent(console, admin, connection_config=config, api_key=VERSION[:9])
-    threading.Thread(target=refuse_three, args=[silent]).start()
+    config = {"host": "127.0.0.1", "port": closed_port}
+    values: dict[str, Any] = {
+        "connection_config": config,
+        "model_provider": "openai_compatible",
+        "model_type": KEY[:-1],
+    }
     api, browser = Client(console, make_token(console, admin, "write")), Browser(console)
     browser.send("/sign-in", email=admin.email, password=PASSWORD_OF_USERS)
 
-    with console.app_context():
-        result = connection_tests.run(admin, agent_id)
-        unsaved = connection_tests.run_unsaved(admin, agent_values(connection_config=config))
-        with db.reading() as connection:
-            mine = sa.select(Event.details).where(Event.account_id == admin.account_id)
-            stored = [*connection.scalars(mine), *connection.scalars(sa.select(ConnectionTest.result))]
-    answers = [api.post(f"/agents/{agent_id}/test"), api.get(f"/agents/{agent_id}"), api.get("/agents")]
+    with running(None, tmp_path) as server:
+        # A result shows names in the list of models.
+        server.answer = lambda _: Reply(body={"data": [{"id": KEY}]})
+        values |= {"model_base_url": f"http://127.0.0.1:{server.port}/v1", "api_key": KEY}
+        agent_id = make_agent(console, admin, **values)
+        with console.app_context():
+            result = connection_tests.run(admin, agent_id)
+            unsaved = connection_tests.run_unsaved(admin, agent_values(**values))
+            with db.reading() as connection:
+                mine = sa.select(Event.details).where(Event.account_id == admin.account_id)
+                stored = [*connection.scalars(mine), *connection.scalars(sa.select(ConnectionTest.result))]
+        answers = [api.post(f"/agents/{agent_id}/test"), api.get(f"/agents/{agent_id}"), api.get("/agents")]
     pages = [browser.get(path).text for path in (f"/agents/{agent_id}", "/agents", "/activity")]
 
-    assert result["parts"][0]["facts"]["server"] == unsaved["parts"][0]["facts"]["server"] == "MySQL [secret]"
-    assert result["cause"] == "mysql_access_denied_without_tls"
+    assert [one["parts"][1]["cause"]["code"] for one in (result, unsaved)] == ["model_unknown"] * 2
     seen = [result, unsaved, stored, caplog.text, capfd.readouterr(), *(answer.text for answer in answers), *pages]
-    assert [text for text in map(str, seen) if VERSION in text] == []
-    assert "MySQL [secret]" in answers[1].text
-    assert "MySQL [secret]" in pages[0]
+    assert [text for text in map(str, seen) if KEY in text] == []
+    shown = [str(result), str(unsaved), answers[0].text, answers[1].text, pages[0]]
+    assert [text for text in shown if "Similar names: [secret]." not in text] == []
 
 
 def test_a_test_of_an_agent_that_is_deleted_while_it_runs_is_not_stored(

@@ -1,4 +1,4 @@
-"""Results of tests hide the secrets that a server got, and nothing else: what is hidden must not answer a guess."""
+"""Results of tests hide a secret only in text of the server that got it: what is hidden must not answer a guess."""
 
 import threading
 from pathlib import Path
@@ -120,10 +120,51 @@ def test_a_value_with_quotes_is_public() -> None:
 
 
 def test_a_secret_of_few_letters_is_hidden() -> None:
-    subject = subject_with({"/connection_config/password": '"".."",,""'})
-    found = Result((), facts={"server": 'MySQL "".."",,""'})
+    subject = subject_with({API_KEY: '"".."",,""'})
+    found = Result((), Finding("model_unknown", {"similar": ' Similar names: "".."",,"".'}))
 
-    assert without_secrets("connection", found, subject).facts == {"server": "MySQL [secret]"}
+    assert without_secrets("model", found, subject).cause == Finding(
+        "model_unknown", {"similar": " Similar names: [secret]."}
+    )
+
+
+def test_nothing_is_left_of_a_secret_that_begins_with_another_one() -> None:
+    secrets = {"/connection_config/private_key_password": "begins-so", PRIVATE_KEY: "begins-so-and-ends"}
+    draft = draft_of_new(agent_values(connection_type="POWERBI"))
+    subject = Subject(draft.fields, {**draft.config, "auth_method": "certificate"}, secrets)
+    found = Result((), facts={"similar": "begins-so-and-ends"})
+
+    assert without_secrets("connection", found, subject).facts == {"similar": "[secret]"}
+
+
+@pytest.mark.parametrize("password", ["Sommer-2026-Shop", "PostgreSQL", "SQL Server", "REVOKE INSERT"])
+def test_names_of_a_database_and_statements_do_not_answer_a_guess_of_the_password(password: str) -> None:
+    """Any user of the database who can create a table there chooses its name."""
+    tables = f"INSERT on table public.{password}, INSERT on table public.Sommer-2026-Shoq"
+    found = Result(
+        (),
+        Finding("schemas_missing", {"names": password, "role": password}),
+        (Finding("role_writes", {"role": "reader", "objects": tables}),),
+        {"server": f"{password} 15", "open_databases": f"`{password}`", "dataset_name": password},
+        (f'REVOKE INSERT ON TABLE "public"."{password}" FROM "reader";',),
+    )
+    subject = subject_with({"/connection_config/password": password})
+
+    assert without_secrets("connection", found, subject) == found
+
+
+def test_a_version_of_a_server_does_not_answer_a_guess_of_the_password(
+    console: Flask, admin: Actor, silent: SilentServer
+) -> None:
+    """It is numbers, and the server sends it before anything of the password."""
+    config = {"dialect": "mysql", "sslmode": "disable", "host": "127.0.0.1", "port": silent.port, "password": VERSION}
+    agent_id = make_agent(console, admin, connection_config=config)
+    threading.Thread(target=greet, args=[silent, VERSION, 1], daemon=True).start()
+
+    with console.app_context():
+        result = connection_tests.run(admin, agent_id)
+
+    assert result["parts"][0]["facts"]["server"] == f"MySQL {VERSION}"
 
 
 def test_a_connection_is_tested_with_the_secrets_of_its_way_to_sign_in_only() -> None:
