@@ -49,6 +49,8 @@ class HttpProtocol(HttpToolsProtocol):
     """Whether the lines after the last chunk are read, or the first byte of a chunk is awaited."""
     _lines_size = 0
     """The length of the head, or of the lines after the last chunk, as far as it was received."""
+    _counted = 0
+    """The same without the line that is incomplete, and without spaces and empty lines."""
     _is_over = False
     """Whether nothing more is read, and the connection is closed after the last answer."""
     _refusal: tuple[HTTPStatus, str] | None = None
@@ -77,25 +79,36 @@ class HttpProtocol(HttpToolsProtocol):
         super().data_received(piece)
         if self._lines_size <= HEAD_MAX or self.transport.is_closing():
             return
-        if self._is_in_head:
-            self.send_400_response(HEAD_TOO_LONG)
-        elif self._is_in_trailers:
-            self.send_400_response(TRAILERS_TOO_LONG)
+        if self._is_in_head or self._is_in_trailers:
+            self.send_400_response(self._too_long())
+
+    def _too_long(self) -> str:
+        return HEAD_TOO_LONG if self._is_in_head else TRAILERS_TOO_LONG
 
     def on_message_begin(self) -> None:
         """Start the time limit for a request."""
         super().on_message_begin()
-        self._is_in_request, self._is_in_head, self._lines_size = True, True, 0
+        self._is_in_request, self._is_in_head = True, True
+        self._lines_size = self._counted = 0
         self._watch()
+
+    def on_url(self, url: bytes) -> None:
+        """Record a part of the URL."""
+        super().on_url(url)
+        self._counted += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Record a header. Lines after the last chunk are ignored: proxies check and set only the head."""
+        self._counted += len(name) + len(value) + SEPARATORS
+        if self._counted > HEAD_MAX:
+            self._refuse(HTTPStatus.BAD_REQUEST, self._too_long())
         if self._is_in_head:
             super().on_header(name, value)
 
     def on_chunk_header(self) -> None:
         """The data of a chunk follows; after the last chunk, lines as in a head."""
-        self._is_in_trailers, self._lines_size = True, 0
+        self._is_in_trailers = True
+        self._lines_size = self._counted = 0
 
     def on_body(self, body: bytes) -> None:
         """Pass on a part of the body."""
@@ -103,14 +116,14 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Refuse a head that is too long, or a body that cannot be read in one way only; otherwise start the app."""
+        """Refuse a body that cannot be read in one way only; otherwise start the app."""
         self._is_in_head = False
-        if len(self.url) + sum(len(name) + len(value) + SEPARATORS for name, value in self.headers) > HEAD_MAX:
-            self._refuse(HTTPStatus.BAD_REQUEST, HEAD_TOO_LONG)
         if self.parser.get_method() == b"CONNECT":
             self._refuse(HTTPStatus.NOT_IMPLEMENTED, NO_TUNNELS)
-        # The parser would ignore the other codings of a list that ends in `chunked`.
-        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+        # The parser would ignore the other codings of a list that ends in `chunked`. It takes no tab after the name.
+        if any(
+            name == b"transfer-encoding" and value.rstrip(b" ").lower() != b"chunked" for name, value in self.headers
+        ):
             self._refuse(HTTPStatus.NOT_IMPLEMENTED, ONLY_CHUNKED)
         if not self.parser.should_upgrade():
             super().on_headers_complete()

@@ -132,7 +132,7 @@ def test_a_body_of_many_chunks_is_not_taken_for_lines_after_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    "coding", ["gzip, chunked", "foo,chunked", "chunked, chunked", "gzip", "identity", "chunked;a=b"]
+    "coding", ["gzip, chunked", "foo,chunked", "chunked, chunked", "gzip", "identity", "chunked;a=b", "chunked\t"]
 )
 @pytest.mark.parametrize("more", [(), ("Connection: Upgrade", "Upgrade: h2c")])
 def test_a_coding_other_than_chunked_is_refused(coding: str, more: tuple[str, ...]) -> None:
@@ -146,8 +146,8 @@ def test_a_coding_other_than_chunked_is_refused(coding: str, more: tuple[str, ..
     assert status_of(exchange(head("POST", "/first", "Transfer-Encoding: gzip, chunked"))[1]) == 501
 
 
-@pytest.mark.parametrize("coding", ["chunked", "Chunked", "  CHUNKED"])
-def test_the_name_of_the_coding_may_be_in_capitals(coding: str) -> None:
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", "  CHUNKED", "chunked ", "\tchunked", " \t chunked  "])
+def test_the_name_of_the_coding_may_be_in_capitals_and_between_spaces(coding: str) -> None:
     seen, _ = exchange(head("POST", "/first", f"Transfer-Encoding:{coding}") + b"2\r\n{}\r\n0\r\n\r\n" + NEXT)
 
     assert requests(seen) == [("POST", "/first", b"{}"), ("GET", "/next", b"")]
@@ -180,6 +180,16 @@ def test_a_head_is_as_long_as_it_was_sent(line: bytes) -> None:
     assert requests(exchange(fits)[0]) == [("GET", "/next", b"")]
     assert exchange(too_long)[0] == []
     assert exchange(too_long)[1].endswith(b"The headers are too long.")
+
+
+@pytest.mark.parametrize("line", [b"a:b\r\n", b"abcdefgh: ijklmnop\r\n"])
+def test_the_lines_after_the_last_chunk_are_as_long_as_they_were_sent(line: bytes) -> None:
+    fits, too_long = (line * (size // len(line)) + b"\r\n" for size in (50_000, 66_000))
+
+    for before in (b"", b"1\r\nx\r\n" * 9_999):
+        assert len(exchange(CHUNKED + before + b"0\r\n" + fits + NEXT)[0]) == 2
+        seen, answer = exchange(CHUNKED + before + b"0\r\n" + too_long + NEXT)
+        assert (seen, answer.rpartition(b"\r\n")[2]) == ([], TRAILERS_TOO_LONG)
 
 
 def test_a_body_is_not_counted_as_a_part_of_the_head_after_it() -> None:
