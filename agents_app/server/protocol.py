@@ -131,12 +131,15 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer with this message, or as `_refuse` says, and close the connection.
 
-        While an earlier request is not answered, its answer is the last one: the client would take this for it.
+        While an earlier request is not answered, nothing is sent here: the client would take this for its answer. The
+        connection ends as if the client had stopped sending. A request has one answer, even if its body is wrong later.
         """
-        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
-            self._is_over, self.cycle.keep_alive = True, False
-            self._is_in_request = False
-            self._watch()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and (self.pipeline or not cycle.more_body):
+            self._is_over = self.eof_received()
+            return
+        if cycle is not None and cycle.scope is self.scope and cycle.response_started:
+            self.transport.close()
             return
         status, sentence = self._refusal or (HTTPStatus.BAD_REQUEST, msg)
         headers = [

@@ -22,7 +22,7 @@ from agents_app.refusals import SERVER_ERRORS
 from tests.api.test_permissions import BODIES
 from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.make import PASSWORD, cookie_name, make_agent
-from tests.security.served import Served, head, served, status_of
+from tests.security.served import Served, head, read_all, served, status_of
 from tests.security.tenant import Tenant
 from tests.security.test_matrix import ROWS
 
@@ -187,6 +187,27 @@ def test_a_client_that_sends_a_body_that_is_too_large_receives_the_error(
     body = chunk(b"x" * size) + b"0\r\n\r\n" if "chunked" in framing else b"x" * size
 
     assert status_of(server.ask(head("POST", "/api/v1/agents", framing, last) + body)) == 413
+
+
+@pytest.mark.parametrize("wrong", [b"no chunk\r\n", b"0\r\n" + b"a: b\r\n" * 12_000], ids=["chunk", "trailers"])
+def test_a_body_that_becomes_wrong_after_its_answer_has_no_other(server: Served, wrong: bytes) -> None:
+    request = head("POST", "/api/v1/agents", "Transfer-Encoding: chunked") + chunk(b"x" * 1_000_001)
+
+    with server.connect(request) as connection:
+        answer = connection.recv(65_536)
+        connection.sendall(wrong)
+        answer += read_all(connection)
+
+    assert (status_of(answer), answer.count(b"HTTP/1.1 ")) == (413, 1)
+
+
+def test_a_wrong_body_is_refused_after_the_answer_to_the_request_before_it(server: Served) -> None:
+    wrong = head("POST", "/api/v1/agents", "Transfer-Encoding: chunked") + b"no chunk\r\n"
+
+    first, _, second = server.ask(head("GET", "/healthz") + wrong).partition(b'{"status":"ok",')
+
+    assert status_of(first) == 200
+    assert second.count(b"HTTP/1.1 ") == second.count(b"HTTP/1.1 400 ") == second.count(b"connection: close") == 1
 
 
 @pytest.mark.parametrize("path", ["/api/v1/agents", "/sign-in", "/nowhere"])
