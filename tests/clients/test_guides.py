@@ -5,6 +5,7 @@ A block `python file=NAME` or `javascript file=NAME` is a file, and the lines of
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -109,6 +110,13 @@ def test_every_block_of_a_guide_is_run(block: Block) -> None:
     assert is_file or block.language in ("sh", "text")
 
 
+def test_git_ignores_the_files_in_which_the_guides_keep_tokens() -> None:
+    kept = {name for block in (*API, *RUNTIMES) for name in re.findall(r"tokens create .* > (\S+)", block.text)}
+
+    assert {f"/{name}" for name in kept} == {"/token", "/runtime-token"}
+    assert {f"/{name}" for name in kept} <= set((ROOT / ".gitignore").read_text().split())
+
+
 def test_the_guide_for_client_authors_lists_every_error_code() -> None:
     page = (ROOT / "docs" / "api.md").read_text()
 
@@ -138,6 +146,9 @@ def test_the_guide_for_runtimes_works_with_a_real_postgresql(guide: Guide) -> No
         guide.type(CREATE)
         for block in RUNTIMES:
             guide.follow(block)
+    assert (guide.folder / "runtime-token").stat().st_mode & 0o077 == 0
+    # It is another file than the one of docs/api.md.
+    assert not (guide.folder / "token").exists()
 
 
 STOPPED = f"stopped: {PROBLEM['detail']}"
