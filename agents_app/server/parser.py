@@ -1,5 +1,6 @@
 """The parser of requests, httptools, which does not read a request for another protocol to its end."""
 
+from array import array
 from collections.abc import Callable
 
 from httptools import HttpParserUpgrade, HttpRequestParser
@@ -17,9 +18,9 @@ class Parser(HttpRequestParser):
         self.set_dangerous_leniencies(lenient_data_after_close=True)
         self._pass_on = pass_on
 
-    def feed_data(self, data: bytes) -> None:  # type: ignore[override]
+    def feed_data(self, data: "bytes | bytearray | memoryview | array[int]") -> None:
         """Parse the data. Raises HttpParserError."""
         try:
             super().feed_data(data)
         except HttpParserUpgrade as upgrade:
-            self._pass_on(data[upgrade.args[0] :])
+            self._pass_on(bytes(data)[upgrade.args[0] :])
