@@ -11,6 +11,7 @@ import uvicorn
 
 from agents_app.server.buffering import BufferingMiddleware
 from agents_app.server.protocol import HttpProtocol
+from agents_app.server.supervisor import KEEP_ALIVE_S
 
 PATIENCE_S = 60
 HOST = "localhost"
@@ -40,6 +41,22 @@ class Served:
         return status_of(self.ask(head("GET", path, "Connection: close")))
 
 
+def server_config(app: Any, http: type[HttpProtocol] = HttpProtocol) -> uvicorn.Config:
+    """The configuration of uvicorn for an ASGI app: what `flask serve` has for requests and connections."""
+    return uvicorn.Config(
+        app,
+        http=http,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
 @contextmanager
 def served(
     app: Any, costly: Collection[str] = (), threads: int = 8, takes_files: Collection[str] = (), **limits: float
@@ -47,16 +64,7 @@ def served(
     """Serve a WSGI app on a free port; `limits` are those of the middleware, in seconds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         middleware = BufferingMiddleware(app, threads, costly, takes_files=takes_files, **limits)
-        config = uvicorn.Config(
-            middleware,
-            http=HttpProtocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(middleware))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.server import ServerState
 
 from agents_app.http import TRUNCATED
 from agents_app.server.protocol import HttpProtocol
-from tests.security.served import head, served, status_of
+from tests.security.served import head, served, server_config, status_of
 
 CHUNKED = head("POST", "/first", "Transfer-Encoding: chunked")
 NEXT = head("GET", "/next", "Connection: close")
@@ -38,15 +37,7 @@ def exchange(*parts: bytes) -> tuple[list[Seen], bytes]:
 
 async def _exchange(parts: tuple[bytes, ...]) -> tuple[list[Seen], bytes]:
     seen: list[Seen] = []
-    config = uvicorn.Config(
-        recorder(seen),
-        http=HttpProtocol,
-        ws="none",
-        interface="asgi3",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-    )
+    config = server_config(recorder(seen))
     config.load()
     loop = asyncio.get_running_loop()
     client, server = socket.socketpair()

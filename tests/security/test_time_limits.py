@@ -1,18 +1,16 @@
 """How long a client may take. The clock of these tests goes on only when nothing else can happen."""
 
 import asyncio
+import selectors
 import socket
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.server import ServerState
 
 from agents_app.server.protocol import REQUEST_S, RESPONSE_S, HttpProtocol
 from agents_app.server.supervisor import KEEP_ALIVE_S
-from tests.security.served import head
+from tests.security.served import head, server_config
 
 GET = head("GET", "/short")
 LONG = head("GET", "/long")
@@ -24,26 +22,30 @@ CHUNKED = head("POST", "/short", "Transfer-Encoding: chunked") + b"2\r\nhi\r\n0\
 Event = tuple[int, bytes | None]
 
 
-class Clock(asyncio.SelectorEventLoop):
-    """An event loop whose time goes on when it would wait. It fails if it would wait for ever."""
+class Waiting(selectors.DefaultSelector):
+    """A selector that does not wait: its time goes on instead. It fails if it would wait for ever."""
 
     now = 0.0
 
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready now, or nothing after the time that the caller would have waited."""
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "The connection has no time limit."
+            self.now += timeout
+        return ready
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """An event loop with the time of its selector."""
+
     def __init__(self) -> None:
-        super().__init__()
-        select = self._selector.select  # type: ignore[attr-defined]
-        self._selector.select = partial(self._go_on, select)  # type: ignore[attr-defined]
+        self.waiting = Waiting()
+        super().__init__(self.waiting)
 
     def time(self) -> float:
         """The time in seconds."""
-        return self.now
-
-    def _go_on(self, select: Callable[[float], list[Any]], timeout: float | None) -> list[Any]:
-        if ready := select(0):
-            return ready
-        assert timeout is not None, "The connection has no time limit."
-        self.now += timeout
-        return []
+        return self.waiting.now
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -71,15 +73,7 @@ async def _end_of(events: tuple[Event, ...]) -> float:
             if not ended.done():
                 ended.set_result(loop.time())
 
-    config = uvicorn.Config(
-        app,
-        http=Observed,
-        ws="none",
-        interface="asgi3",
-        lifespan="off",
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_S,
-    )
+    config = server_config(app, Observed)
     config.load()
     client, server = socket.socketpair()
     with client:
