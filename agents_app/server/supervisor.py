@@ -87,18 +87,19 @@ class Supervisor(Multiprocess):
         # All of them are asked, so that the time of each begins at its own start.
         if [process for process in self.processes if self._is_starting(process)]:
             return
-        seen = [(process, self._end(process)) for process in self.processes]
+        ends = {process: self._end(process) for process in self.processes}
+        living = [process for process, end in ends.items() if not end]
+        # Uvicorn gets only those that ended. It would ask the others once more, and kill one that hangs just then.
+        self.processes = [process for process, end in ends.items() if end]
         with _blocked_in_workers(TERMINAL_SIGNALS):
             super().keep_subprocess_alive()
-        for process, end in seen:
-            if process.exitcode is not None and process not in self.processes:
-                logger.warning("The worker %s %s. It was replaced.", process.pid, end or _end_of(process.exitcode))
+        for process, end in ends.items():
+            if end and process not in self.processes:
+                logger.warning("The worker %s %s. It was replaced.", process.pid, end)
+        self.processes += living
 
     def _end(self, process: Process) -> str:
-        """How a worker ended, or "" while it responds. A worker that does not respond is killed.
-
-        Afterwards uvicorn finds it dead. If uvicorn killed it, this looks like a signal from another program.
-        """
+        """How a worker ended, or "" while it responds. A worker that does not respond is killed."""
         limit = self.config.timeout_worker_healthcheck
         if process.is_alive(timeout=limit):
             return ""

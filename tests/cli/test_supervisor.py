@@ -35,6 +35,10 @@ class Reporting(Supervisor):
         print("looks", flush=True)
         super().keep_subprocess_alive()
         print("looked at", *[process.pid for process in self.processes], flush=True)
+    def _is_starting(self, process):
+        is_starting = super()._is_starting(process)
+        print("waits for" if is_starting else "asks", process.pid, flush=True)
+        return is_starting
 async def app(scope, receive, send):
     await receive()
     await send({"type": "lifespan.startup.complete"})
@@ -43,7 +47,7 @@ async def app(scope, receive, send):
     await send({"type": "lifespan.shutdown.complete"})
 if __name__ == "__main__":
     listener = socket.create_server(("127.0.0.1", 0))
-    limits = {"timeout_worker_healthcheck": 2}
+    limits = {"timeout_worker_healthcheck": 5}
     config = Config("parent:app", http=slow.Protocol, ws="none", lifespan="on", log_level="error", **limits)
     Reporting(config, [listener]).run()
 """
@@ -79,6 +83,12 @@ def read_until(parent: "subprocess.Popen[str]", pattern: str) -> tuple[str, str]
     pytest.fail(f"No line is {pattern}, but:\n{before}")
 
 
+def start(parent: "subprocess.Popen[str]", checkout: Checkout) -> str:
+    """Let the worker start. Returns its id when its parent has its first answer: until then, it may be slow."""
+    (checkout.folder / "start").write_text("")
+    return read_until(parent, r"asks (\d+)")[0]
+
+
 def test_a_worker_that_starts_slowly_is_not_replaced(parent: "subprocess.Popen[str]", checkout: Checkout) -> None:
     looks = [read_until(parent, r"looked at (\d+)")[0] for _ in range(4)]
     assert len(set(looks)) == 1
@@ -91,23 +101,21 @@ def test_a_worker_that_starts_slowly_is_not_replaced(parent: "subprocess.Popen[s
 def test_a_worker_that_stops_responding_is_replaced_and_logged(
     parent: "subprocess.Popen[str]", checkout: Checkout
 ) -> None:
-    (checkout.folder / "start").write_text("")
-    worker, _ = read_until(parent, r"serves (\d+)")
+    worker = start(parent, checkout)
 
     os.kill(int(worker), signal.SIGSTOP)
 
     _, log = read_until(parent, rf"looked at (?!{worker}$)(\d+)")
-    assert f"The worker {worker} did not respond in 2 seconds. It was replaced.\n" in log
+    assert f"The worker {worker} did not respond in 5 seconds. It was replaced.\n" in log
 
 
 def test_a_worker_that_is_killed_while_it_is_asked_is_logged_as_killed(
     parent: "subprocess.Popen[str]", checkout: Checkout
 ) -> None:
-    (checkout.folder / "start").write_text("")
-    worker, _ = read_until(parent, r"serves (\d+)")
+    worker = start(parent, checkout)
     read_until(parent, r"(looked) at .*")
     os.kill(int(worker), signal.SIGSTOP)
-    read_until(parent, r"(looks)")
+    read_until(parent, r"(asks) .*")
 
     os.kill(int(worker), signal.SIGKILL)
 
