@@ -67,8 +67,4 @@ def _tied(name: str, prefix: str, schema: Document) -> Document:
         "description": f"{schema['description']} `{TYPE}` says which configuration `{CONFIG}` is.",
         "anyOf": [reference(one) for one in (*tied.values(), f"{name}{UNKNOWN}")],
     }
-    return {
-        **known,
-        f"{name}{UNKNOWN}": {**unknown, "description": "A connection type of a later release."},
-        name: whole,
-    }
+    return {**known, f"{name}{UNKNOWN}": unknown, name: whole}
