@@ -123,6 +123,19 @@ def test_a_worker_that_is_killed_while_it_is_asked_is_logged_as_killed(
     assert f"The worker {worker} was killed by signal 9. It was replaced.\n" in log
 
 
+def test_the_other_worker_stays_while_one_is_replaced(parent: "subprocess.Popen[str]", checkout: Checkout) -> None:
+    first = start(parent, checkout)
+    parent.send_signal(signal.SIGTTIN)
+    (checkout.folder / "start").write_text("")
+    second, _ = read_until(parent, rf"asks (?!{first}$)(\d+)")
+
+    os.kill(int(second), signal.SIGKILL)
+
+    new, log = read_until(parent, rf"looked at (?!{second} )(\d+) {first}")
+    assert new not in (first, second)
+    assert log.count("It was replaced.") == 1
+
+
 def test_a_signal_ends_it_while_a_worker_starts(parent: "subprocess.Popen[str]") -> None:
     worker, _ = read_until(parent, r"looked at (\d+)")
 
