@@ -1,14 +1,13 @@
 """Settings and keys: all invalid ones, and settings that do not fit each other."""
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from agents_app import config
 from agents_app.config import KEY_SETTINGS, SettingErrors, Settings
 from agents_app.config_sources import ENV_FILE, FROM_DOTENV, FROM_ENV_FILE, FROM_ENVIRONMENT
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
+from agents_app.values.host_names import is_loopback
 
 SEE = "See .env.example."
 ADVICE = {
@@ -58,19 +57,11 @@ def check_proxy(settings: Settings) -> Check:
             "PUBLIC_URL is https and PROXY_HOPS is 0: all clients have the address of the proxy and share its limits."
         )
         return warning(code, what, "Set PROXY_HOPS to the number of proxies that add an address to X-Forwarded-For.")
-    if url and not settings.is_https and not _is_loopback(url):
+    if url and not settings.is_https and not is_loopback(settings.origin.host):
         what = "PUBLIC_URL is http: passwords and cookies are sent without encryption."
         return warning(code, what, "Use a proxy with TLS, and set PUBLIC_URL to its https URL.")
     host, port = settings.bind
     return ok(code, f"The URL is {settings.base_url}; the server listens on {host} port {port}.")
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _check_key(name: str, sentence: str | None, advice: str, *, is_read: bool) -> Check:

@@ -8,9 +8,11 @@ from agents_app.models.connection_test import ConnectionTest
 from agents_app.models.deployment import AppliedStep, Deployment, DeploymentStep
 from agents_app.models.encryption_key import EncryptionKey
 from agents_app.models.event import Event
+from agents_app.models.identity import Identity
 from agents_app.models.invitation import Invitation
 from agents_app.models.login_attempt import LoginAttempt
 from agents_app.models.runtime_read import RuntimeRead
+from agents_app.models.second_factor import RecoveryCode, SecondFactor
 from agents_app.models.started_test import StartedTest
 from agents_app.models.user import User
 from agents_app.models.user_session import UserSession
@@ -26,9 +28,12 @@ __all__ = [
     "DeploymentStep",
     "EncryptionKey",
     "Event",
+    "Identity",
     "Invitation",
     "LoginAttempt",
+    "RecoveryCode",
     "RuntimeRead",
+    "SecondFactor",
     "StartedTest",
     "User",
     "UserSession",

@@ -18,3 +18,5 @@ class Account(Base):
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid, primary_key=True, default=uuid.uuid4)
     name: Mapped[str] = mapped_column(sa.String(limits.NAME))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    requires_second_factor: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether people who sign in with a password need a second factor."""

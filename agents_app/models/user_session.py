@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from agents_app.db import Base, UtcDateTime, now
 from agents_app.values import limits
+from agents_app.values.choices import SignInMethod
 
 
 class UserSession(Base):
@@ -23,3 +24,8 @@ class UserSession(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     address: Mapped[str | None] = mapped_column(sa.String(limits.IP_ADDRESS))
     user_agent: Mapped[str | None] = mapped_column(sa.String(255))
+    method: Mapped[SignInMethod] = mapped_column(
+        sa.String(20), default=SignInMethod.PASSWORD, server_default="password"
+    )
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the person last gave a code of their second factor."""

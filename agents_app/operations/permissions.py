@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from agents_app.errors import Forbidden
-from agents_app.values.choices import Door, Role, Scope
+from agents_app.values.choices import Door, Role, Scope, SignInMethod
 
 RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.ADMIN: 3}
 
@@ -42,6 +42,10 @@ class Actor:
     """When the session of a person ends if no other page is loaded. None for tokens and at the terminal."""
     ends_at: datetime | None = None
     """When it ends in any case."""
+    method: SignInMethod | None = None
+    """How the person signed in. None for tokens and at the terminal."""
+    confirmed_at: datetime | None = None
+    """When the person last gave a code of their second factor in this session."""
 
     def without_user(self) -> "Actor":
         """The same actor without the id of a user whose row is deleted."""

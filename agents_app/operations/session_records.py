@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,27 +17,37 @@ from agents_app.models import User, UserSession
 from agents_app.operations import event_records, form_keys, login_attempts, passwords
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import email_spellings
-from agents_app.values.choices import Door
+from agents_app.values.choices import Door, SignInMethod
 
 
-def start(session: Session, user: User, visitor: Visitor, session_id: str | None = None) -> str:
+def start(
+    session: Session,
+    user: User,
+    visitor: Visitor,
+    session_id: str | None = None,
+    *,
+    method: SignInMethod = SignInMethod.PASSWORD,
+    ends_at: datetime | None = None,
+) -> str:
     """Add a session for a user whose identity is established, with its event. Returns the id for the cookie.
 
     A form that is sent without signing in passes an id that is derived from its key, so that a second click finds the
-    session of the first.
+    session of the first. With `ends_at`, the session ends then if that is earlier than the settings say.
     """
+    latest = now() + settings().session_max
     session_id = session_id or secrets.token_urlsafe(32)
     session.add(
         UserSession(
             digest=digest(session_id),
             user_id=user.id,
-            expires_at=now() + settings().session_max,
+            expires_at=min(latest, ends_at or latest),
             address=visitor.address,
             user_agent=visitor.user_agent[:255],
+            method=method,
         )
     )
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
-    event_records.add(session, actor, "user.signed_in", ("user", user.id, user.name))
+    event_records.add(session, actor, "user.signed_in", ("user", user.id, user.name), method=method)
     return session_id
 
 

@@ -15,7 +15,7 @@ from agents_app.operations import event_records, login_attempts, passwords, sess
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.operations.session_records import digest
 from agents_app.schemas.users import email_spellings, normalise_email
-from agents_app.values.choices import Door, Role
+from agents_app.values.choices import Door, Role, SignInMethod
 
 # `last_seen_at` may be this much too old: it is written once a minute, not with each request.
 TOUCH_EVERY = timedelta(minutes=1)
@@ -25,6 +25,8 @@ BY_DIGEST = (
         UserSession.id.label("session_id"),
         UserSession.last_seen_at,
         UserSession.expires_at,
+        UserSession.method,
+        UserSession.confirmed_at,
         User.id,
         User.account_id,
         User.name,
@@ -100,6 +102,8 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
         visitor=visitor,
         idle_until=seen_at + settings().session_idle,
         ends_at=row.expires_at,
+        method=SignInMethod(row.method),
+        confirmed_at=row.confirmed_at,
     )
 
 

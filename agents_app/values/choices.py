@@ -92,6 +92,15 @@ LAST_TEST_LABELS = {
 }
 
 
+class SignInMethod(StrEnum):
+    """How a session began."""
+
+    PASSWORD = "password"
+    PROVIDER = "provider"
+    LINK = "link"
+    """A link to join or to choose a password, or the set-up page."""
+
+
 class Door(StrEnum):
     """The door through which a request came."""
 

@@ -55,3 +55,10 @@ def is_private_address(text: str) -> bool:
     address = ipaddress.ip_address(text)
     mapped = getattr(address, "ipv4_mapped", None) or address
     return any(mapped in network for network in PRIVATE_NETWORKS)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this computer: a loopback address, localhost, or a name that ends with .localhost."""
+    if address := parse_ip_address(host):
+        return ipaddress.ip_address(address).is_loopback
+    return host == "localhost" or host.endswith(".localhost")

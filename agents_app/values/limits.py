@@ -20,6 +20,8 @@ STATUS_COLUMN = 50
 STATUS_REASON = 500
 CHANGE_NOTE = 500
 EMAIL = 254
+# The longest subject of an identity (OpenID Connect Core 1.0, section 2).
+SUBJECT = 255
 INVITATION_NOTE = 200
 PASSWORD_MIN = 12
 PASSWORD_MAX = 1_024
