@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 
 from agents_app import config_sources, config_values
 from agents_app.config_keys import KEY_CHECKS, Keys, key_errors, load_keys
+from agents_app.config_sign_on import SIGN_ON_CHECKS, SignOnSettings
 from agents_app.database import migration_limits
 from agents_app.database.url import parse_url, with_schema
 from agents_app.errors import ConfigurationError
@@ -35,7 +36,7 @@ SettingErrors = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Settings(migration_limits.LimitSettings):
+class Settings(SignOnSettings, migration_limits.LimitSettings):
     """Every setting, checked. Keys are checked only when they are used, because migrations need no keys."""
 
     database_url: URL = field(repr=False)
@@ -201,9 +202,8 @@ def _check(name: str, check: Callable[[str], T], text: str) -> T:
 
 
 def _apply_schema(known: dict[str, Any], errors: SettingErrors) -> None:
-    if not (schema := known.get("database_schema")):
-        return
-    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
+    schema: Any = known.get("database_schema")
+    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL") if schema else ():
         with _collect_error(errors, name):
             if url := known.get(name.lower()):
                 known[name.lower()] = _check(name, partial(with_schema, url), schema)
@@ -211,13 +211,13 @@ def _apply_schema(known: dict[str, Any], errors: SettingErrors) -> None:
 
 def _conflicting_settings(loaded: Settings) -> Iterator[tuple[tuple[str, str], str]]:
     if loaded.public_url is None and not ipaddress.ip_address(loaded.bind[0]).is_loopback:
-        sentence = "BIND must be a loopback address unless PUBLIC_URL is set."
-        yield ("BIND", "PUBLIC_URL"), sentence
+        yield ("BIND", "PUBLIC_URL"), "BIND must be a loopback address unless PUBLIC_URL is set."
     if loaded.migration_url.get_backend_name() != loaded.database_url.get_backend_name():
         sentence = "MIGRATION_DATABASE_URL must be another URL of the same database as DATABASE_URL."
         yield ("MIGRATION_DATABASE_URL", "DATABASE_URL"), sentence
     if loaded.session_idle > loaded.session_max:
         yield ("SESSION_IDLE", "SESSION_MAX"), "SESSION_IDLE must not be longer than SESSION_MAX (both are in minutes)."
+    yield from loaded.sign_on_conflicts()
 
 
 # In the order of `.env.example`, which describes each setting.
@@ -235,6 +235,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "PROXY_HOPS": config_values.whole_number(0, 5),
     "SESSION_IDLE": config_values.minutes,
     "SESSION_MAX": config_values.minutes,
+    **SIGN_ON_CHECKS,
     "TOKEN_DAYS": config_values.whole_number(1, 3650),
     "DELETED_SECRETS_DAYS": config_values.whole_number(0, 3650),
     "EVENTS_DAYS": config_values.whole_number(1, 3650),
