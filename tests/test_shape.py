@@ -95,7 +95,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "config_keys": ({"encryption", "errors", "weak_keys"}, set()),
     "config_values": ({"values"}, set()),
     "config_sign_on": ({"values"}, set()),
-    "sign_on": ({"errors", "values"}, {"authlib", "joserfc", "requests"}),
+    "sign_on": ({"errors", "schemas", "values"}, {"authlib", "joserfc", "requests"}),
     "identity_provider": ({"config", "sign_on"}, {"flask"}),
     "config_display": ({"config", "database", "paths"}, {"sqlalchemy"}),
     "hosts": ({"config", "errors", "values"}, {"flask"}),

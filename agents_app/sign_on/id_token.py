@@ -21,6 +21,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from agents_app.sign_on.errors import SignOnRefused
+from agents_app.sign_on.person import is_subject, to_moment
 
 # Only signatures that need the private key of the provider: never "none", and never HS256, whose key could be a public
 # key that anybody can read.
@@ -29,10 +30,6 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 SKEW_S = 60
 # A token is used as soon as it is issued. An older one was kept by somebody.
 AGE_MAX_S = 600
-# The longest subject (OpenID Connect Core 1.0, section 2).
-SUBJECT_MAX = 255
-# The years of four digits. Later times cannot be dates.
-TIME_MAX = 253_402_300_799
 CLAIMS = ("iss", "sub", "aud", "exp", "nbf", "iat", "auth_time", "azp", "amr", "at_hash")
 REASONS: dict[type[Exception], str] = {
     BadSignatureError: "the signature is wrong",
@@ -99,14 +96,10 @@ def _further_checks(claims: dict[str, Any], expected: Expected, moment: float) -
     is_same = isinstance(nonce, str) and hmac.compare_digest(nonce.encode(), expected.nonce.encode())
     yield not is_same, "The ID token belongs to another sign-in.", "nonce"
     yield moment - claims["iat"] > AGE_MAX_S + SKEW_S, f"The ID token is too old. {CLOCKS}", "too_old"
-    yield not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable(), "The ID token names nobody.", "subject"
+    yield not is_subject(subject), "The ID token names nobody.", "subject"
     for name in ("auth_time", "session_expiry"):
-        is_time = name not in claims or _is_time(claims[name])
+        is_time = name not in claims or to_moment(claims[name]) is not None
         yield not is_time, f"The ID token is not valid: {name} is not a time.", name
-
-
-def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= TIME_MAX
 
 
 def _reason(error: Exception) -> str:
