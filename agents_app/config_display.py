@@ -1,7 +1,7 @@
 """How settings may be shown to admins of any account: no key, no password and no content of a file."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from agents_app.config import CHECKS, Settings
+from agents_app.config_sign_on import PasswordSignIn
 from agents_app.database.url import printable_url
 from agents_app.paths import ROOT
+from agents_app.values.choices import Role
 
 # The parameters of a database URL that hold no secret and no path. The others are left out.
 SHOWN_PARAMETERS = ("host", "port", "service", "sslmode", "target_session_attrs")
@@ -85,6 +87,16 @@ def _networks(networks: tuple[str, ...]) -> str:
     return ", ".join(networks) or "all networks that docs/connections.md allows"
 
 
+def _roles(roles: Mapping[str, Role]) -> str:
+    # An address may be that of a person in another account.
+    is_plain = not any("@" in value for value in roles)
+    return ", ".join(f"{value}={role}" for value, role in roles.items()) if is_plain else SET
+
+
+def _password_sign_in(rule: PasswordSignIn) -> str:
+    return f"{len(rule.emails)} addresses" if rule.emails else _on_or_off(rule.is_on)
+
+
 SHOWN: dict[str, Callable[[Any], str]] = {
     "DATABASE_URL": _database,
     "MIGRATION_DATABASE_URL": _database,
@@ -96,6 +108,11 @@ SHOWN: dict[str, Callable[[Any], str]] = {
     "PROXY_HOPS": str,
     "SESSION_IDLE": _minutes,
     "SESSION_MAX": _minutes,
+    "OIDC_ISSUER": lambda issuer: issuer.url,
+    "OIDC_CLIENT_ID": str,
+    "OIDC_ROLES_CLAIM": ", ".join,
+    "OIDC_ROLES": _roles,
+    "PASSWORD_SIGN_IN": _password_sign_in,
     "TOKEN_DAYS": str,
     "DELETED_SECRETS_DAYS": str,
     "EVENTS_DAYS": str,

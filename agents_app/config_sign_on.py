@@ -10,9 +10,13 @@ from agents_app.values import issuers, limits
 from agents_app.values.choices import Role
 from agents_app.values.issuers import Issuer
 from agents_app.values.text import normalise_text
+from agents_app.wording import number_text
 
 # Claims with other characters would have to be quoted in the setting. They are not used for roles.
 CLAIM = re.compile(r"[\w.:/-]{1,100}")
+# The claims of OpenID Connect Core 1.0, section 5.1, that people can change at many providers.
+SELF_CHOSEN = {"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile"}
+SELF_CHOSEN |= {"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "address"}
 ROLE_EXAMPLE = "Console.Admin=admin, Console.Editor=editor, Console.Viewer=viewer"
 CLIENT_ID_MAX, CLIENT_SECRET_MAX = 255, 1_000
 
@@ -53,7 +57,7 @@ class SignOnSettings:
         if self.oidc_issuer and self.oidc_issuer.tenant_id and _is_uuid(self.oidc_client_secret):
             yield (
                 ("OIDC_CLIENT_SECRET", "OIDC_ISSUER"),
-                "OIDC_CLIENT_SECRET is the id of a secret. Entra ID shows the value of a secret beside its id, once.",
+                "OIDC_CLIENT_SECRET is the id of a secret. Entra ID shows the value of a secret next to its id, once.",
             )
 
 
@@ -68,7 +72,7 @@ def _client_secret(text: str) -> str:
 def _printable(text: str, most: int) -> str:
     # The text is not repeated: it may be a secret.
     if not (text.isascii() and text.isprintable() and len(text) <= most) or " " in text:
-        raise ValueError(f"must have at most {most:,} characters: ASCII, without spaces.")
+        raise ValueError(f"must have at most {number_text(most)} characters: ASCII, without spaces.")
     return text
 
 
@@ -76,6 +80,8 @@ def _claims(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     if not all(CLAIM.fullmatch(name) for name in names):
         raise ValueError("must be the name of a claim, such as roles, or several separated by commas.")
+    if chosen := SELF_CHOSEN.intersection(names):
+        raise ValueError(f"has {min(chosen)}, which people can change themselves: they would choose their role.")
     return names
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def init_app(app: Flask) -> None:
-    """Give the app its provider. Nothing is read from it before somebody signs in."""
+    """Give the app its provider. Nothing is read from it before someone signs in."""
     app.extensions["identity_provider"] = from_settings(app.extensions["settings"])
 
 

@@ -97,7 +97,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "config_sign_on": ({"values"}, set()),
     "sign_on": ({"errors", "schemas", "values"}, {"authlib", "joserfc", "requests"}),
     "identity_provider": ({"config", "sign_on"}, {"flask"}),
-    "config_display": ({"config", "database", "paths"}, {"sqlalchemy"}),
+    "config_display": ({"config", "config_sign_on", "database", "paths", "values"}, {"sqlalchemy"}),
     "hosts": ({"config", "errors", "values"}, {"flask"}),
     "db": ({"database", "errors", "paths"}, {"sqlalchemy", "flask_sqlalchemy"}),
     "models": ({"db", "values"}, {"sqlalchemy"}),
@@ -312,7 +312,7 @@ MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operatio
 MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 27, 30
+SETTINGS, API_OPERATIONS = 34, 30
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

@@ -24,11 +24,11 @@ from agents_app.sign_on.errors import SignOnRefused
 from agents_app.sign_on.person import is_subject, to_moment
 
 # Only signatures that need the private key of the provider: never "none", and never HS256, whose key could be a public
-# key that anybody can read.
+# key that anyone can read.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 # How far the clocks of the provider and of this server may differ.
 SKEW_S = 60
-# A token is used as soon as it is issued. An older one was kept by somebody.
+# A token is used as soon as it is issued. An older one was kept by someone.
 AGE_MAX_S = 600
 CLAIMS = ("iss", "sub", "aud", "exp", "nbf", "iat", "auth_time", "azp", "amr", "at_hash")
 REASONS: dict[type[Exception], str] = {

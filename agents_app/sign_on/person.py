@@ -22,7 +22,7 @@ NO_NAME = "Person without a name"
 TIME_MAX = 253_402_300_799
 # What cannot be in a text on one line.
 BREAKS = re.compile("[\0-\x1f\x7f\x85\u2028\u2029]+")
-# Claims which follow from the address. People can enter the address of somebody else, until it is verified.
+# Claims which follow from the address. People can enter the address of someone else, until it is verified.
 OF_ADDRESS = ("email", "hd")
 
 
@@ -34,7 +34,7 @@ class Person:
     subject: str
     name: str
     email: str | None
-    """The address as the console stores addresses; None if there is none of that form."""
+    """The address as the console stores addresses; None if it has another form."""
     is_email_verified: bool
     role_values: tuple[str, ...]
     """The texts in the claims that say what the person may do."""
@@ -78,7 +78,7 @@ def to_moment(value: Any) -> datetime | None:
 
 
 def _subject(claims: Mapping[str, Any], issuer: Issuer) -> str:
-    # The `sub` of Entra ID is another one in each registered app: a new registration would make everyone a stranger.
+    # The `sub` of Entra ID is another one in each registered app: a new registration would make everyone another person.
     name = "sub" if issuer.tenant_id is None else "oid"
     if issuer.tenant_id is not None and claims.get("tid") != issuer.tenant_id:
         raise SignOnRefused("The ID token is from another tenant than the one in OIDC_ISSUER.", code="tenant")
@@ -132,6 +132,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _has_too_many_groups(claims: Mapping[str, Any], names: tuple[str, ...]) -> bool:
-    elsewhere = claims.get("_claim_names")
-    is_elsewhere = isinstance(elsewhere, Mapping) and any(name in elsewhere for name in ("groups", "roles", *names))
-    return is_elsewhere or claims.get("hasgroups") in (True, "true")
+    named = claims.get("_claim_names")
+    is_left_out = isinstance(named, Mapping) and any(name in named for name in ("groups", "roles", *names))
+    return is_left_out or claims.get("hasgroups") in (True, "true")

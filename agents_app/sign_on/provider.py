@@ -227,7 +227,7 @@ def _get(url: str) -> Callable[[OAuth2Session], Any]:
 
 
 def _refusal(error: str, host: str) -> ConsoleError:
-    # The provider's description is not shown: anybody can write one into the address.
+    # The provider's description is not shown: anyone can write one into the address.
     if error in ("server_error", "temporarily_unavailable"):
         return ProviderUnavailable(f"{host} says that it cannot sign people in at the moment.")
     return SignOnRefused(

@@ -15,7 +15,7 @@ ENTRA_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us", "login.p
 ENTRA_SUFFIX = ".ciamlogin.com"
 # Its tokens have other claims, and no endpoint for them is left to choose.
 ENTRA_V1_HOSTS = ("sts.windows.net", "login.windows.net", "sts.chinacloudapi.cn")
-# Each stands for several tenants: a token of any organisation would be accepted.
+# Each means several tenants: a token of any organisation would be accepted.
 SHARED_TENANTS = ("common", "organizations", "consumers")
 ENTRA_EXAMPLE = "https://login.microsoftonline.com/<tenant id>/v2.0"
 MAX = 500

@@ -21,7 +21,7 @@ Sign = Callable[[dict[str, Any], dict[str, Any]], Any]
 NOW = time.time()
 CLAIM = "The ID token is not valid: the claim {}."
 WRONG_CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
-    "another issuer": ({"iss": "https://elsewhere.example"}, CLAIM.format("iss")),
+    "another issuer": ({"iss": "https://named.example"}, CLAIM.format("iss")),
     "its issuer with a slash": ({"iss": "http://127.0.0.1/"}, CLAIM.format("iss")),
     "no issuer": ({"iss": None}, CLAIM.format("iss")),
     "a number as its issuer": ({"iss": 1}, CLAIM.format("iss")),
@@ -54,7 +54,7 @@ WRONG_CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "a long subject": ({"sub": "a" * 256}, "The ID token names nobody."),
     "a number as its subject": ({"sub": 7}, CLAIM.format("sub")),
     "another access token": ({"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, CLAIM.format("at_hash")),
-    "a time that is none": ({"auth_time": "yesterday"}, CLAIM.format("auth_time")),
+    "an auth_time that is a word": ({"auth_time": "yesterday"}, CLAIM.format("auth_time")),
     "a time after all years": ({"auth_time": 10**15}, "The ID token is not valid: auth_time is not a time."),
 }
 

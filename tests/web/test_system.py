@@ -221,7 +221,21 @@ def test_no_key_and_no_password_is_on_the_page(
 def test_a_setting_is_hidden_unless_it_was_decided_to_show_it(browser: Browser) -> None:
     hidden = {name for name, (value, _) in rows(browser.get("/system")).items() if value == "set"}
 
-    assert hidden == set(config.CHECKS) - set(SHOWN) == set(config.KEY_SETTINGS)
+    # The name of an account is not for the admins of others.
+    assert set(config.CHECKS) - set(SHOWN) - hidden == {"OIDC_CLIENT_SECRET", "OIDC_ACCOUNT"}
+    assert hidden == set(config.KEY_SETTINGS)
+
+
+def test_people_of_other_accounts_are_not_shown_in_settings() -> None:
+    provider = {"OIDC_ISSUER": "https://id.example.org", "OIDC_CLIENT_ID": "console", "OIDC_CLIENT_SECRET": SECRET}
+    people = {"OIDC_ROLES": f"{SECRET}@x.org=admin", "PASSWORD_SIGN_IN": f"a@x.org,{SECRET}@x.org"}
+    loaded = config.load({**provider, **people, "OIDC_ACCOUNT": SECRET}, None)
+
+    values = {setting.name: setting.value for setting in config_display.shown_settings(loaded)}
+
+    assert SECRET not in str(values)
+    assert (values["OIDC_ISSUER"], values["OIDC_CLIENT_ID"]) == ("https://id.example.org", "console")
+    assert (values["OIDC_ROLES"], values["PASSWORD_SIGN_IN"]) == ("set", "2 addresses")
 
 
 def test_the_version_is_on_every_page_and_at_healthz(app: Flask, browser: Browser) -> None:
