@@ -1,0 +1,65 @@
+"""Helpers that say who may sign in with a password: PASSWORD_SIGN_IN, and who is linked to the identity provider.
+
+A link of the terminal to choose a password signs everyone in. It is the way back in while the provider is away.
+"""
+
+import sqlalchemy as sa
+
+from agents_app.config import settings
+from agents_app.errors import Conflict
+from agents_app.models import Identity, User
+from agents_app.schemas.users import email_spellings
+
+
+def _issuer() -> str:
+    issuer = settings().oidc_issuer
+    return issuer.url if issuer else ""
+
+
+IS_LINKED = (
+    sa.exists()
+    .where(
+        Identity.user_id == User.id,
+        # Who was linked to a provider that the console had earlier cannot sign in there.
+        Identity.issuer == sa.bindparam("issuer", callable_=_issuer, type_=sa.String()),
+    )
+    .label("is_linked")
+)
+"""Whether a user is linked to the provider, as a column of a query on users."""
+
+
+def may_use_password(email: str, is_linked: bool) -> bool:
+    """Whether the person with this address may sign in with a password. `is_linked`: IS_LINKED of their row."""
+    rule = settings().password_sign_in
+    if rule.is_on:
+        return not is_linked
+    return not set(email_spellings(email)).isdisjoint(text for named in rule.emails for text in email_spellings(named))
+
+
+def may_anybody() -> bool:
+    """Whether there may be people who sign in with a password."""
+    rule = settings().password_sign_in
+    return rule.is_on or bool(rule.emails)
+
+
+def require(email: str, is_linked: bool) -> None:
+    """Raise Conflict, with what to use, unless the person with this address may sign in with a password."""
+    if not may_use_password(email, is_linked):
+        raise refusal("This person")
+
+
+def require_anybody() -> None:
+    """Raise Conflict unless there may be people who sign in with a password."""
+    if not may_anybody():
+        raise Conflict(f"Passwords are off. People join by signing in with {host()}.", code="passwords_off")
+
+
+def refusal(who: str) -> Conflict:
+    """The error that says what this person uses in place of a password."""
+    return Conflict(f"{who} signs in with {host()}, not with a password.", code="passwords_off")
+
+
+def host() -> str:
+    """The host of the provider, to name it in a sentence. Empty without a provider."""
+    issuer = settings().oidc_issuer
+    return issuer.host if issuer else ""
