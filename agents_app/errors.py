@@ -36,6 +36,18 @@ class Forbidden(ConsoleError):
     code = "forbidden"
 
 
+class CodeNeeded(Forbidden):
+    """The person must first give a code of their second factor."""
+
+    code = "code_needed"
+
+
+class SecondFactorMissing(Forbidden):
+    """The account requires a second factor of this person, who has none yet."""
+
+    code = "second_factor_missing"
+
+
 class NotFound(ConsoleError):
     """The record does not exist or belongs to another account. The answer is the same for both."""
 

@@ -55,6 +55,22 @@ def rename(account: str | None, name: str) -> None:
     print_outcome(f"The account {actor.account_name} was renamed to {name}.", already, is_changed=is_changed)
 
 
+@accounts.command("require-second-factor")
+@click.argument("answer", metavar="yes|no", type=click.Choice(["yes", "no"]))
+@account_option
+def require_second_factor(account: str | None, answer: str) -> None:
+    """Say whether people who sign in with a password need a second factor.
+
+    Those who have none reach only the page that sets it up, from their next request.
+    """
+    actor = terminal_actor(account)
+    is_changed = operations.require_second_factor(actor, is_required=answer == "yes")
+    state = "required" if answer == "yes" else "not required"
+    print_outcome(
+        f"In {actor.account_name}, a second factor is {state}.", f"it is {state} already", is_changed=is_changed
+    )
+
+
 @accounts.command()
 @click.option("--confirm", metavar="NAME", help="The account's name, instead of a prompt.")
 @account_option

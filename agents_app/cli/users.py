@@ -10,7 +10,7 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_listing, print_message, print_outcome
-from agents_app.operations import invitation_records, invitations, user_details
+from agents_app.operations import invitation_records, invitations, second_factors, user_details
 from agents_app.operations import users as operations
 from agents_app.schemas.users import InvitationValues
 
@@ -136,6 +136,20 @@ def reset_password(account: str | None, email: str) -> None:
     days = invitation_records.VALID_FOR.days
     print_message(f"{email} can choose a new password with this link, within {days} days. It is not shown again.")
     click.echo(invitations.reset_url(code))
+
+
+@users.command("reset-second-factor")
+@email_argument
+@account_option
+def reset_second_factor(account: str | None, email: str) -> None:
+    """Remove the second factor of a person who lost it, and end their sessions.
+
+    They sign in with their password alone, and can set up another second factor.
+    """
+    actor = terminal_actor(account)
+    is_changed = second_factors.reset(actor, operations.id_of(actor, email))
+    done = f"The second factor of {email} is removed."
+    print_outcome(done, f"{email} has no second factor", is_changed=is_changed)
 
 
 def _row(person: dict[str, Any]) -> tuple[object, ...]:

@@ -14,14 +14,15 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import db, lock_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
-from agents_app.models import Account, User
+from agents_app.models import Account, SecondFactor, User
 from agents_app.operations import encryption_keys, event_records, form_keys, passwords, session_records, user_records
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.accounts import AccountName, AccountValues
-from agents_app.values.choices import Door, Role
+from agents_app.values.choices import Door, Role, SignInMethod
 from agents_app.values.fields import parse
 from agents_app.values.text import normalise_text, spellings, to_nfc
 
+OWN_FACTOR_FIRST = "Set up your own second factor first: otherwise you could not change this setting back."
 SET_UP = "This console is already set up. Sign in instead."
 
 
@@ -88,7 +89,7 @@ def create(values: Mapping[str, Any]) -> UUID:
 
 def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
     """Rename the account. Returns whether the name changed. Raises Forbidden, InvalidInput."""
-    actor.require("accounts.manage")
+    actor.require_to_change("accounts.manage")
     name = parse(AccountName, values).name
     with db.transaction() as session:
         user_records.lock_account_as_admin(session, actor)
@@ -99,12 +100,41 @@ def rename(actor: Actor, values: Mapping[str, Any]) -> bool:
     return True
 
 
+def requires_second_factor(actor: Actor) -> bool:
+    """Whether people of the account who sign in with a password need a second factor. Raises Forbidden."""
+    actor.require("accounts.manage")
+    with db.reading() as connection:
+        return bool(connection.scalar(sa.select(Account.requires_second_factor).where(Account.id == actor.account_id)))
+
+
+def require_second_factor(actor: Actor, *, is_required: bool) -> bool:
+    """Say whether people who sign in with a password need a second factor. Returns whether this changed.
+
+    Those who have none reach only the page that sets it up, from their next request. Raises Forbidden, CodeNeeded, and
+    Conflict for an actor who would be one of them.
+    """
+    actor.require_to_change("accounts.manage")
+    with db.transaction() as session:
+        user_records.lock_account_as_admin(session, actor)
+        if is_required and actor.user_id and actor.method is not SignInMethod.PROVIDER:
+            if session.get(SecondFactor, actor.user_id) is None:
+                raise Conflict(OWN_FACTOR_FIRST, code="second_factor_missing")
+        query = sa.update(Account).where(Account.id == actor.account_id, Account.requires_second_factor != is_required)
+        changed = query.values(requires_second_factor=is_required).returning(Account.name)
+        name = session.scalar(changed)
+        if name is None:
+            return False
+        action = "account.second_factor_required" if is_required else "account.second_factor_optional"
+        event_records.add(session, actor, action, ("account", actor.account_id, name))
+    return True
+
+
 def delete(actor: Actor, typed_name: str) -> None:
     """Delete the account and everything in it.
 
     Raises Forbidden, NotFound, and InvalidInput unless the name of the account was typed.
     """
-    actor.require("accounts.manage")
+    actor.require_to_change("accounts.manage")
     with db.transaction() as session:
         account = session.get(Account, actor.account_id, with_for_update=True)
         if account is None:

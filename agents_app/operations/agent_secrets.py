@@ -115,7 +115,10 @@ def merge(
     """The secrets of the agent after a change: new ones encrypted, and those that the draft does not name.
 
     `is_typed` says whether the actor sent those of the draft. In a copy of an agent they come from the original.
+    Raises CodeNeeded: the keys of agents give access too.
     """
+    if is_typed and draft.secrets:
+        actor.require_recent_code()
     allowed = secret_pointers(draft.connection_type)
     kept = {pointer: value for pointer, value in old.encrypted.items() if pointer in allowed}
     encrypted, facts = dict(kept), {pointer: old.facts.get(pointer, {}) for pointer in kept}

@@ -14,16 +14,25 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound
 from agents_app.models import Account, Invitation, User
-from agents_app.operations import event_records, form_keys, invitation_records, passwords, session_records, user_records
+from agents_app.operations import (
+    event_records,
+    form_keys,
+    half_sessions,
+    invitation_records,
+    passwords,
+    session_records,
+    user_records,
+)
+from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.invitation_records import GONE
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import InvitationValues, PasswordValues, UserValues
-from agents_app.values.choices import Door
+from agents_app.values.choices import Door, SignInMethod
 from agents_app.values.fields import parse
 
 OTHER_OR_SIGN_IN = "Use another address, or sign in."
 # What a link is used for: called with the visitor, the code, the values of the form and the id of the new session.
-Act = Callable[[Visitor, str, Mapping[str, Any], str], str]
+Act = Callable[[Visitor, str, Mapping[str, Any], str], str | HalfSession]
 
 
 def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> str:
@@ -32,7 +41,7 @@ def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> s
     With the key of a form, a repeated call returns the code of the first for ten minutes while the link is open, and
     then raises Repeated. Raises Forbidden, InvalidInput.
     """
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     checked, key = parse(InvitationValues, values), key or form_keys.new()
     content = invitation_records.Content(checked.role, note=checked.note)
     with db.transaction() as session:
@@ -50,7 +59,7 @@ def make_reset_link(actor: Actor, user_id: UUID, key: str | None = None) -> str:
 
     Raises Forbidden, NotFound, Conflict (deactivated), Repeated.
     """
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     key = key or form_keys.new()
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
@@ -93,7 +102,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
 
 def withdraw(actor: Actor, invitation_id: UUID) -> None:
     """End a link to join. Raises Forbidden, NotFound."""
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     with db.transaction() as session:
         query = sa.select(Invitation.id).where(Invitation.id == invitation_id, _is_open_to_join(actor))
         if session.execute(query.with_for_update()).one_or_none() is None:
@@ -117,7 +126,7 @@ def read_link(code: str) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def join(visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None = None) -> str:
+def join(visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None = None) -> str | HalfSession:
     """Use a link to join, and sign in. Returns the id of the session.
 
     With the key of the form, a repeated call with the same address and password returns the session of the first for
@@ -126,18 +135,21 @@ def join(visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None
     return _use(_join, visitor, code, values, key)
 
 
-def choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None = None) -> str:
+def choose_password(
+    visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None = None
+) -> str | HalfSession:
     """Use a link to choose a new password; all other sessions of the user end. The key is as for `join`.
 
+    A person with a second factor gets a half-session: the link alone does not sign them in.
     Raises NotFound, InvalidInput.
     """
     return _use(_choose_password, visitor, code, values, key)
 
 
-def _use(act: Act, visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None) -> str:
+def _use(act: Act, visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None) -> str | HalfSession:
     session_id = form_keys.code("session by link", code, key or form_keys.new())
 
-    def start() -> str:
+    def start() -> str | HalfSession:
         # Before a password is hashed, which is slow: a request without a link is refused at little cost.
         read_link(code)
         return act(visitor, code, values, session_id)
@@ -145,7 +157,7 @@ def _use(act: Act, visitor: Visitor, code: str, values: Mapping[str, Any], key: 
     return session_records.start_once(visitor, session_id, values, start)
 
 
-def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str:
+def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str | HalfSession:
     checked = parse(UserValues, values)
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
@@ -162,10 +174,10 @@ def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: st
         with user_records.storing_address(OTHER_OR_SIGN_IN):
             session.flush()
         _record(session, user, "user.joined", visitor)
-        return session_records.start(session, user, visitor, session_id)
+        return half_sessions.begin(session, user, visitor, session_id, method=SignInMethod.LINK)
 
 
-def _choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str:
+def _choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str | HalfSession:
     link = read_link(code)
     if link["email"] is None:
         raise NotFound(GONE)
@@ -179,7 +191,7 @@ def _choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], ses
         user.password_hash = password_hash
         session_records.end_all(session, user.id)
         _record(session, user, "user.password_reset", visitor)
-        return session_records.start(session, user, visitor, session_id)
+        return half_sessions.begin(session, user, visitor, session_id, method=SignInMethod.LINK)
 
 
 def _is_open_to_join(actor: Actor) -> sa.ColumnElement[bool]:

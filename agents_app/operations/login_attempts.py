@@ -28,11 +28,10 @@ def record_or_refuse(visitor: Visitor, email: str, counted: str = "wrong passwor
     It is recorded first, so that attempts at the same time cannot exceed the limit together. Raises Throttled after too
     many wrong passwords. `counted` is what the sentence calls them.
     """
-    attempt_id, network = uuid4(), network_of(visitor.address or "")
     with db.transaction() as session:
-        session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=network))
+        attempt_id = add(session, visitor, email)
     try:
-        _check(email, network, attempt_id, counted)
+        _check(email, network_of(visitor.address or ""), attempt_id, counted)
     except Throttled:
         with db.transaction() as session:
             remove(session, attempt_id)
@@ -40,9 +39,20 @@ def record_or_refuse(visitor: Visitor, email: str, counted: str = "wrong passwor
     return attempt_id
 
 
-def remove(session: Session, attempt_id: UUID) -> None:
-    """Within the caller's transaction, remove an attempt with the correct password, or one that was refused."""
-    session.execute(sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
+def add(session: Session, visitor: Visitor, email: str) -> UUID:
+    """Within the caller's transaction, record an attempt, and return its id for `remove`."""
+    attempt_id = uuid4()
+    session.add(LoginAttempt(id=attempt_id, login=login_key(email), address=network_of(visitor.address or "")))
+    return attempt_id
+
+
+def remove(session: Session, attempt_id: UUID) -> bool:
+    """Within the caller's transaction, remove an attempt with the correct password, or one that was refused.
+
+    Returns whether it was there: of two requests that remove one attempt, the second waits, and gets False.
+    """
+    query = sa.delete(LoginAttempt).where(LoginAttempt.id == attempt_id)
+    return session.execute(query.returning(LoginAttempt.id)).one_or_none() is not None
 
 
 def network_of(address: str) -> str:

@@ -1,12 +1,15 @@
 """Helpers that say who acts, and who can do what: one table, which every operation asks."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from agents_app.errors import Forbidden
+from agents_app.db import now
+from agents_app.errors import CodeNeeded, Forbidden
 from agents_app.values.choices import Door, Role, Scope, SignInMethod
 
+# How long a code of the second factor counts for changes that give or take access.
+CODE_COUNTS_FOR = timedelta(minutes=10)
 RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.ADMIN: 3}
 
 
@@ -46,6 +49,10 @@ class Actor:
     """How the person signed in. None for tokens and at the terminal."""
     confirmed_at: datetime | None = None
     """When the person last gave a code of their second factor in this session."""
+    has_second_factor: bool = False
+    """Whether the person has a second factor that this session asks for. The provider has its own factors."""
+    must_set_up_second_factor: bool = False
+    """Whether the account requires a second factor in this session, and the person has none."""
 
     def without_user(self) -> "Actor":
         """The same actor without the id of a user whose row is deleted."""
@@ -74,6 +81,19 @@ class Actor:
         if least is None:
             raise Forbidden(f"This needs an API token with the scope {scope}.", code="scope_missing")
         raise Forbidden(f"Only {_roles_from(least)} can do this.", code="role_missing")
+
+    def require_to_change(self, permission: str) -> None:
+        """Raise Forbidden as `require` does, and CodeNeeded as `require_recent_code` does.
+
+        Every operation that changes people, tokens or the account calls this.
+        """
+        self.require(permission)
+        self.require_recent_code()
+
+    def require_recent_code(self) -> None:
+        """Raise CodeNeeded where the person has a second factor and gave no code of it in the last ten minutes."""
+        if self.has_second_factor and (self.confirmed_at is None or self.confirmed_at < now() - CODE_COUNTS_FOR):
+            raise CodeNeeded("Confirm with a code of your second factor. Nothing was changed yet.")
 
 
 def _roles_from(role: Role | None) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import email_spellings
 from agents_app.values.choices import Door, SignInMethod
 
+Started = TypeVar("Started")
+
 
 def start(
     session: Session,
@@ -28,11 +30,13 @@ def start(
     *,
     method: SignInMethod = SignInMethod.PASSWORD,
     ends_at: datetime | None = None,
+    confirmed_at: datetime | None = None,
 ) -> str:
     """Add a session for a user whose identity is established, with its event. Returns the id for the cookie.
 
     A form that is sent without signing in passes an id that is derived from its key, so that a second click finds the
     session of the first. With `ends_at`, the session ends then if that is earlier than the settings say.
+    `confirmed_at` is when the person gave a code of their second factor.
     """
     latest = now() + settings().session_max
     session_id = session_id or secrets.token_urlsafe(32)
@@ -44,6 +48,7 @@ def start(
             address=visitor.address,
             user_agent=visitor.user_agent[:255],
             method=method,
+            confirmed_at=confirmed_at,
         )
     )
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
@@ -51,7 +56,9 @@ def start(
     return session_id
 
 
-def start_once(visitor: Visitor, session_id: str, values: Mapping[str, Any], start: Callable[[], str]) -> str:
+def start_once(
+    visitor: Visitor, session_id: str, values: Mapping[str, Any], start: Callable[[], Started]
+) -> Started | str:
     """Return what `start` returns. Where it refuses because the same form has just started this session, return that.
 
     `values` are those of the form: the password must be correct, and the email address where the form has one.

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import NotFound, NotSignedIn, Unavailable
-from agents_app.models import Account, User, UserSession
-from agents_app.operations import event_records, login_attempts, passwords, session_records
+from agents_app.models import Account, SecondFactor, User, UserSession
+from agents_app.operations import event_records, half_sessions, login_attempts, passwords, session_records
+from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.operations.session_records import digest
 from agents_app.schemas.users import email_spellings, normalise_email
@@ -33,9 +34,12 @@ BY_DIGEST = (
         User.email,
         User.role,
         Account.name.label("account_name"),
+        Account.requires_second_factor,
+        SecondFactor.confirmed_at.label("has_second_factor"),
     )
     .join(User, User.id == UserSession.user_id)
     .join(Account, Account.id == User.account_id)
+    .outerjoin(SecondFactor, SecondFactor.user_id == User.id)
     .where(
         UserSession.digest == sa.bindparam("digest"),
         UserSession.expires_at > sa.bindparam("now"),
@@ -45,8 +49,10 @@ BY_DIGEST = (
 )
 
 
-def sign_in(visitor: Visitor, email: str, password: str) -> str:
+def sign_in(visitor: Visitor, email: str, password: str) -> str | HalfSession:
     """Start a session, and return the random id for the cookie. A wrong password is an event.
+
+    A person with a second factor gets a half-session, which `second_factors.finish_sign_in` completes.
 
     Raises NotSignedIn, and Throttled after too many wrong passwords.
     """
@@ -70,9 +76,8 @@ def sign_in(visitor: Visitor, email: str, password: str) -> str:
             raise NotSignedIn(WRONG)
         if not user.is_active:
             raise NotSignedIn("This person is deactivated. Ask an admin to activate them.")
-        login_attempts.remove(session, attempt_id)
         user.password_hash = upgraded
-        return session_records.start(session, user, visitor)
+        return half_sessions.begin(session, user, visitor, attempt_id=attempt_id)
 
 
 def authenticate(visitor: Visitor, session_id: str) -> Actor:
@@ -91,6 +96,8 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
     if moment - seen_at > TOUCH_EVERY:
         _touch(row.session_id, moment)
         seen_at = moment
+    is_by_provider = row.method == SignInMethod.PROVIDER
+    has_factor = row.has_second_factor is not None
     return Actor(
         row.account_id,
         row.name,
@@ -104,6 +111,8 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
         ends_at=row.expires_at,
         method=SignInMethod(row.method),
         confirmed_at=row.confirmed_at,
+        has_second_factor=has_factor and not is_by_provider,
+        must_set_up_second_factor=row.requires_second_factor and not has_factor and not is_by_provider,
     )
 
 

@@ -84,7 +84,7 @@ def create(
     A token with `read` or `write` has at most the permissions of its maker. An operator at the terminal is not a user
     of the account, so such a token is made for the user with `owner_email`, or for the only admin of the account.
     """
-    actor.require("tokens.manage")
+    actor.require_to_change("tokens.manage")
     checked = parse(TokenValues, token_records.with_agent_ids(actor, values))
     key = key or form_keys.new()
     with db.transaction() as session:
@@ -151,7 +151,7 @@ def rotate(actor: Actor, token_id: UUID, values: Mapping[str, Any], key: str | N
     The owner stays the same, so the new token never has more permissions than the old one. Raises Forbidden, NotFound,
     InvalidInput, Repeated, and Conflict for a token that no longer works.
     """
-    actor.require("tokens.manage")
+    actor.require_to_change("tokens.manage")
     overlap = timedelta(hours=parse(RotationValues, values).overlap)
     key = f"{key or form_keys.new()} {token_id} {overlap}"
     with db.transaction() as session:
@@ -175,7 +175,7 @@ def rotate(actor: Actor, token_id: UUID, values: Mapping[str, Any], key: str | N
 
 def revoke(actor: Actor, token_id: UUID) -> str:
     """Revoke a token, in every process at once. Returns its name. Raises Forbidden, NotFound."""
-    actor.require("tokens.manage")
+    actor.require_to_change("tokens.manage")
     with db.transaction() as session:
         token = token_records.find(session, actor, token_id)
         if token.revoked_at is not None:

@@ -14,6 +14,7 @@ from agents_app.operations import (
     event_records,
     invitation_records,
     login_attempts,
+    own_password,
     passwords,
     session_records,
     user_records,
@@ -29,10 +30,11 @@ def change_password(actor: Actor, session_id: str, values: Mapping[str, Any]) ->
 
     Raises InvalidInput, Throttled after too many wrong passwords, and Conflict if the password has just been changed.
     """
+    actor.require_recent_code()
     checked = parse(NewPasswordValues, values, {"name": actor.name, "email": actor.email})
     if to_nfc(checked.current_password) == checked.password:
         raise InvalidInput([("/password", "Choose a password that differs from the current one.")])
-    stored = _check_current_password(actor, checked.current_password)
+    stored = own_password.require(actor, checked.current_password)
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         invitation_records.expire(session, Invitation.user_id == actor.user_id)
@@ -47,9 +49,10 @@ def change_own_details(actor: Actor, session_id: str, values: Mapping[str, Any])
     A new address ends their other sessions and their link to choose a password. Raises InvalidInput, Throttled after
     too many wrong passwords or taken addresses, and Conflict if the password has just been changed.
     """
+    actor.require_recent_code()
     before = {"name": actor.name, "email": actor.email}
     checked = parse(OwnDetailsValues, values, before)
-    stored = _check_current_password(actor, checked.current_password)
+    stored = own_password.require(actor, checked.current_password)
     if is_name_or_address(checked.current_password, checked.name, checked.email):
         raise InvalidInput([("", "Your password would be your name or your email address. Change the password first.")])
     changes = _changes(before, checked)
@@ -69,7 +72,7 @@ def change(actor: Actor, user_id: UUID, values: Mapping[str, Any]) -> bool:
 
     A new address ends their sessions and their link to choose a password. Raises Forbidden, NotFound, InvalidInput.
     """
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
         before = {"name": user.name, "email": user.email}
@@ -112,19 +115,6 @@ def _store_own(session: Session, actor: Actor, stored: str | None, **changes: st
         found = session.execute(query.values(**changes).returning(User.id)).one_or_none()
     if found is None:
         raise Conflict("Your password has just been changed. Sign in with the new one.")
-
-
-def _check_current_password(actor: Actor, password: str) -> str | None:
-    """Return the stored hash of the actor's password. Raises InvalidInput unless this is it, and Throttled."""
-    with db.reading() as connection:
-        stored = connection.scalar(sa.select(User.password_hash).where(User.id == actor.user_id))
-    # The limit of the sign-in page applies here too: the browser may be one that another person left open.
-    attempt_id = login_attempts.record_or_refuse(actor.visitor, actor.email)
-    if not passwords.is_correct(stored, password):
-        raise InvalidInput([("/current_password", "This is not your current password.")])
-    with db.transaction() as session:
-        login_attempts.remove(session, attempt_id)
-    return stored
 
 
 def _record_new_address(actor: Actor) -> UUID:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
-from agents_app.models import Event, Invitation, User, UserSession
+from agents_app.models import Event, Invitation, SecondFactor, User, UserSession
 from agents_app.operations import event_records, invitation_records, session_records, small_facts, user_records
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.users import RoleValues, email_spellings
@@ -29,6 +29,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
     """
     actor.require("users.manage")
     last_seen = sa.select(sa.func.max(UserSession.last_seen_at)).where(UserSession.user_id == User.id)
+    factor = sa.exists().where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None))
     last_act = sa.select(sa.func.max(Event.created_at)).where(Event.user_id == User.id, Event.door == Door.PAGE)
     query = sa.select(
         User.id,
@@ -37,6 +38,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
         User.role,
         User.is_active,
         User.created_at,
+        factor.label("has_second_factor"),
         sa.func.coalesce(last_seen.scalar_subquery(), last_act.scalar_subquery()).label("last_seen_at"),
     )
     query = query.where(User.account_id == actor.account_id).order_by(sa.func.lower(User.name), User.id)
@@ -73,7 +75,7 @@ def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> bool:
 
     Raises Forbidden, NotFound, InvalidInput, and Conflict for the last admin.
     """
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     role = parse(RoleValues, values).role
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
@@ -89,7 +91,7 @@ def deactivate(actor: Actor, user_id: UUID) -> bool:
 
     Their agents stay. Raises Forbidden, NotFound, Conflict (last admin).
     """
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
         if not user.is_active:
@@ -101,7 +103,7 @@ def deactivate(actor: Actor, user_id: UUID) -> bool:
 
 def activate(actor: Actor, user_id: UUID) -> bool:
     """Let a deactivated user sign in again. Returns whether they were deactivated. Raises Forbidden, NotFound."""
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
         if user.is_active:
@@ -116,7 +118,7 @@ def delete(actor: Actor, user_id: UUID) -> None:
 
     Raises Forbidden, NotFound, Conflict (last admin).
     """
-    actor.require("users.manage")
+    actor.require_to_change("users.manage")
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
         target = _target(user)

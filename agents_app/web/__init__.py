@@ -4,7 +4,7 @@ from flask import Blueprint, Flask, Response
 
 from agents_app import static_files
 from agents_app.config import Settings
-from agents_app.errors import NotFound, NotSignedIn
+from agents_app.errors import CodeNeeded, NotFound, NotSignedIn, SecondFactorMissing
 from agents_app.paths import STATIC
 from agents_app.web import (
     accounts,
@@ -24,6 +24,8 @@ from agents_app.web import (
     invitations,
     pasted_links,
     profile,
+    second_factor_codes,
+    second_factors,
     session_cookie,
     sessions,
     setup,
@@ -42,15 +44,19 @@ PASSWORD_FORMS = (
     "web.invitations.reset",
     "web.profile.change_password",
     "web.profile.change_details",
+    "web.second_factors.set_up",
+    "web.second_factors.remove",
 )
 
 pages = Blueprint("web", __name__)
 pages.register_error_handler(NotSignedIn, sessions.sign_in_response)
+pages.register_error_handler(CodeNeeded, second_factor_codes.confirm_response)
+pages.register_error_handler(SecondFactorMissing, second_factors.set_up_response)
 OF_AGENTS = (agent_acts, agent_list, agent_files, agent_versions, bulk_agents, deleted_agents, connection_tests)
-OF_RECORDS = (*OF_AGENTS, tokens, users, invitations, profile, accounts, events, system)
+OF_RECORDS = (*OF_AGENTS, tokens, users, invitations, profile, second_factors, accounts, events, system)
 for part in (agents, agent_versions, connection_tests):
     part.pages.register_error_handler(NotFound, deleted_agents.not_found_response)
-for part in (sessions, setup, theme, *OF_RECORDS):
+for part in (sessions, second_factor_codes, setup, theme, *OF_RECORDS):
     pages.register_blueprint(part.pages)
 
 

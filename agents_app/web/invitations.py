@@ -7,11 +7,12 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from agents_app import http
 from agents_app.errors import NotFound, NotSignedIn
 from agents_app.operations import invitation_records, invitations, sessions
+from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import ROLE_WITH_ARTICLE, JoinForm, ResetForm
 from agents_app.web.pasted_links import pasted_code
-from agents_app.web.sessions import SESSION_ID, Answer, current_actor, start_browser_session
+from agents_app.web.sessions import SESSION_ID, Answer, ask_for_code, current_actor, start_browser_session
 
 pages = Blueprint("invitations", __name__)
 
@@ -28,7 +29,9 @@ def reset() -> Answer:
     return _page("invitations/reset.html", ResetForm, invitations.choose_password, is_reset=True)
 
 
-def _page(template: str, form_class: type[ConsoleForm], use: Callable[..., str], *, is_reset: bool) -> Answer:
+def _page(
+    template: str, form_class: type[ConsoleForm], use: Callable[..., str | HalfSession], *, is_reset: bool
+) -> Answer:
     code = pasted_code()
     form = form_class(request.form if request.method == "POST" else None)
     status = 200
@@ -45,10 +48,12 @@ def _page(template: str, form_class: type[ConsoleForm], use: Callable[..., str],
     return page, status
 
 
-def _switch_session(session_id: str) -> Answer:
+def _switch_session(session_id: str | HalfSession) -> Answer:
     """Use the new session in this browser. A user who was signed in here before is signed out."""
     if session.get(SESSION_ID) != session_id and (previous := _signed_in_actor()):
         sessions.sign_out(previous, session[SESSION_ID])
+    if isinstance(session_id, HalfSession):
+        return ask_for_code(session_id)
     start_browser_session(session_id)
     return redirect(url_for("web.agents.listing"), 303)
 

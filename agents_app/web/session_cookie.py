@@ -25,9 +25,12 @@ def _are_flashes(value: Any) -> bool:
     )
 
 
+# The key of a half-session: the password was right, and the code of the second factor is still to come.
+HALF = "half"
 # What the cookie may hold, and a check of each value.
 CONTENT: dict[str, Callable[[Any], bool]] = {
     http.SESSION_ID: _is_text,
+    HALF: _is_text,
     "csrf_token": _is_text,
     "_flashes": _are_flashes,
 }

@@ -6,12 +6,13 @@ from flask import Blueprint, flash, g, redirect, render_template, request, sessi
 from werkzeug.wrappers import Response
 
 from agents_app import http
-from agents_app.errors import NotSignedIn, Throttled
+from agents_app.errors import NotSignedIn, SecondFactorMissing, Throttled
 from agents_app.operations import accounts, sessions
+from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor
-from agents_app.web import unsaved_form
+from agents_app.web import session_cookie, unsaved_form
 from agents_app.web.display import seconds_left
-from agents_app.web.forms.sign_in import SignInForm
+from agents_app.web.forms.sign_in import CodeForm, SignInForm
 from agents_app.web.urls import local_path, return_path
 
 ALREADY_SIGNED_OUT = "You were already signed out: your session had ended."
@@ -32,15 +33,20 @@ def current_actor() -> Actor:
 
 
 def require_sign_in() -> None:
-    """Raise NotSignedIn where nobody is signed in, and Malformed for restored values that are not this user's."""
+    """Raise NotSignedIn where nobody is signed in, and Malformed for restored values that are not this user's.
+
+    Raises SecondFactorMissing for a person who must set one up before they see a page.
+    """
     unsaved_form.check_owner(current_actor())
+    if current_actor().must_set_up_second_factor:
+        raise SecondFactorMissing("Your organisation requires a second factor. Set it up first.")
 
 
 def sign_in_response(_error: Exception) -> Answer:
     """The sign-in page, which returns to this page. It says that a sent form was not saved, and keeps its values."""
     unsaved = unsaved_form.from_request()
     if unsaved and (SESSION_ID in session or unsaved.owner):
-        return _sign_in_page(SignInForm(None), unsaved), 401
+        return sign_in_page(SignInForm(None), unsaved), 401
     has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
     return redirect(url_for("web.sessions.sign_in", next=return_path() if has_page else None), 303)
 
@@ -62,12 +68,19 @@ def ended_session_response() -> Answer | None:
 
 def start_browser_session(session_id: str) -> None:
     """Replace the content of the session cookie by this session. Raises NotSignedIn."""
-    session.clear()
-    # Both belong to the previous session.
-    g.pop("csrf_token", None)
-    g.pop("actor", None)
+    _clear_cookie()
     session[SESSION_ID] = session_id
     session[unsaved_form.CSRF] = unsaved_form.new_csrf_value(current_actor().user_id)
+
+
+def ask_for_code(half: HalfSession, unsaved: unsaved_form.UnsavedForm | None = None) -> Answer:
+    """Replace the content of the session cookie by this half-session, and lead to the page that asks for its code."""
+    _clear_cookie()
+    session[session_cookie.HALF] = half.text
+    if unsaved:
+        return render_template("second_factors/sign_in.html", form=CodeForm(None), unsaved=unsaved)
+    address = request.form.get("next")
+    return redirect(url_for("web.second_factor_codes.enter", next=local_path(address) if address else None), 303)
 
 
 def end_browser_session(message: str) -> Response:
@@ -89,7 +102,7 @@ def sign_in() -> Answer:
             return redirect(local_path(request.args.get("next")), 303)
     if not accounts.is_set_up():
         return redirect(url_for("web.setup.setup"), 303)
-    return _sign_in_page(SignInForm())
+    return sign_in_page(SignInForm())
 
 
 @pages.post("/sign-in")
@@ -100,14 +113,13 @@ def start_session() -> Answer:
         session_id = sessions.sign_in(http.visitor(), form.email.data or "", form.password.data or "")
     except NotSignedIn as refusal:
         form.general_errors.append(refusal.detail)
-        return _sign_in_page(form, unsaved), 422
+        return sign_in_page(form, unsaved), 422
     except Throttled as refusal:
         form.general_errors.append(refusal.detail)
-        return _sign_in_page(form, unsaved), 429, {"Retry-After": str(refusal.retry_after)}
-    start_browser_session(session_id)
-    if unsaved:
-        return _resume_page(current_actor(), unsaved)
-    return redirect(local_path(request.form.get("next")), 303)
+        return sign_in_page(form, unsaved), 429, {"Retry-After": str(refusal.retry_after)}
+    if isinstance(session_id, HalfSession):
+        return ask_for_code(session_id, unsaved)
+    return continue_signed_in(session_id, unsaved)
 
 
 @pages.post("/session")
@@ -128,8 +140,24 @@ def sign_out() -> Answer:
     return end_browser_session("You are signed out.")
 
 
-def _sign_in_page(form: SignInForm, unsaved: unsaved_form.UnsavedForm | None = None) -> str:
+def continue_signed_in(session_id: str, unsaved: unsaved_form.UnsavedForm | None) -> Answer:
+    """Start the session in this browser, and lead to the page that was asked for, or to the form that was not saved."""
+    start_browser_session(session_id)
+    if unsaved:
+        return _resume_page(current_actor(), unsaved)
+    return redirect(local_path(request.form.get("next")), 303)
+
+
+def sign_in_page(form: SignInForm, unsaved: unsaved_form.UnsavedForm | None = None) -> str:
+    """The sign-in page, which keeps a form that was not saved."""
     return render_template("sessions/sign_in.html", form=form, unsaved=unsaved)
+
+
+def _clear_cookie() -> None:
+    session.clear()
+    # Both belong to the previous session.
+    g.pop("csrf_token", None)
+    g.pop("actor", None)
 
 
 def _resume_page(actor: Actor, unsaved: unsaved_form.UnsavedForm) -> str:

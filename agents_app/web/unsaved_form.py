@@ -81,12 +81,19 @@ SESSION_FORMS = {
     "web.profile.change_details": SessionForm("Your name and your email address were not changed.", keeps_values=True),
     "web.profile.end": SessionForm(SENT_TWICE, "web.profile.show"),
     "web.profile.end_others": SessionForm("No browser was signed out.", "web.profile.show"),
+    "web.users.reset_second_factor": SessionForm(SENT_TWICE),
+    "web.second_factors.set_up": SessionForm("Your second factor was not set up."),
+    "web.second_factors.make_codes": SessionForm("No recovery codes were made."),
+    "web.second_factors.remove": SessionForm("Your second factor was not removed."),
+    "web.second_factor_codes.confirm": SessionForm("Nothing was confirmed.", "web.agents.listing"),
+    "web.accounts.require_second_factor": SessionForm("The setting was not changed.", "web.accounts.show"),
     "web.accounts.show": SessionForm("The organisation was not renamed.", keeps_values=True),
     "web.accounts.delete": SessionForm(SENT_TWICE),
 }
 # Forms that need no session. Signing out after the session has ended has the wanted result.
 OPEN_FORMS = {
     "web.sessions.start_session",
+    "web.second_factor_codes.enter",
     "web.sessions.sign_out",
     "web.sessions.stay",
     "web.setup.setup",

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import refusals
 from agents_app.errors import Conflict, NotFound
-from agents_app.operations import invitation_records, invitations, user_records, users
+from agents_app.operations import invitation_records, invitations, second_factors, user_records, users
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm
@@ -111,6 +111,21 @@ def delete(user_id: UUID) -> Answer:
         lambda _values: users.delete(actor, user_id),
         ("Your user account was deleted.", "was deleted."),
     )
+
+
+@pages.route("/<uuid:user_id>/second-factor", methods=["GET", "POST"])
+def reset_second_factor(user_id: UUID) -> Answer:
+    """Ask for confirmation, then remove the second factor of a person who lost it."""
+    actor = current_actor()
+    person, form = _find_user(actor, user_id), ConsoleForm()
+    status = 200
+    if unsaved_form.is_submitted():
+        status = _submit(form, lambda _values: second_factors.reset(actor, user_id))
+    if status != 303:
+        return render_template("users/second_factor.html", person=person, form=form), status
+    if not form.result:
+        return _redirect_to_list(f"Nothing was changed: {person['name']} has no second factor.")
+    return _redirect_to_list(f"The second factor of {person['name']} was removed.")
 
 
 def _confirm_and_act(

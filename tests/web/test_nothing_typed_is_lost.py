@@ -291,4 +291,4 @@ def test_one_notice_covers_an_ended_session_and_changes_of_others(
     assert isinstance(page, Page)
     assert page.text.count("Not saved yet.") == 1
     box = page.root.one("section", class_="stale").text
-    assert "This is what you typed before your session ended. Secrets were not kept" in box
+    assert "This is what you typed before. Secrets were not kept" in box

@@ -17,6 +17,24 @@ class SignInForm(ConsoleForm):
     password = Secret(input_spec(UserValues, "password", span=SPAN_WHOLE, hint=""))
 
 
+class CodeForm(ConsoleForm):
+    """A code of the second factor, or a recovery code, which a phone's keypad for numbers cannot type."""
+
+    code = Text(Spec("Code", "The six digits that your authenticator app shows.", span=SPAN_WHOLE, is_mono=True))
+    recovery_code = Text(
+        Spec("Recovery code", "One of the codes that you kept when you set it up.", span=SPAN_WHOLE, is_mono=True)
+    )
+
+    def values(self) -> dict[str, Any]:
+        """The recovery code, if there is one, else the code."""
+        return {**super().values(), "code": self.recovery_code.data or self.code.data or ""}
+
+    def add_error(self, pointer: str, sentence: str) -> None:
+        """Add an error to the code that was typed."""
+        is_recovery = pointer == "/code" and bool(self.recovery_code.data)
+        super().add_error("/recovery_code" if is_recovery else pointer, sentence)
+
+
 class SetupForm(ConsoleForm):
     """The first account and its admin."""
 

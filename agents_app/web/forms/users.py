@@ -17,6 +17,7 @@ from agents_app.web.forms.choice_inputs import Select
 from agents_app.web.forms.from_schema import input_spec, make_input
 from agents_app.web.forms.inputs import SPAN_WHOLE, Spec, Text
 from agents_app.web.forms.secret_input import Secret
+from agents_app.web.forms.sign_in import CodeForm
 
 ROLE_NAMES = {Role.VIEWER.value: "Viewer", Role.EDITOR.value: "Editor", Role.ADMIN.value: "Admin"}
 ROLE_WITH_ARTICLE = {Role.VIEWER.value: "a viewer", Role.EDITOR.value: "an editor", Role.ADMIN.value: "an admin"}
@@ -79,6 +80,19 @@ class DetailsForm(FormWithPasswords):
     current_password = Secret(
         input_spec(OwnDetailsValues, "current_password", span=SPAN_WHOLE), id="password-for-details"
     )
+
+
+class SetUpFactorForm(FormWithPasswords):
+    """The set-up of a second factor: the first code of the app, and the password."""
+
+    code = Text(Spec("Code", "The six digits that the app shows now.", span=SPAN_WHOLE, is_mono=True))
+    current_password = make_input(NewPasswordValues, "current_password", span=SPAN_WHOLE)
+
+
+class RemoveFactorForm(CodeForm, FormWithPasswords):
+    """The removal of a second factor: the password, and a code."""
+
+    current_password = make_input(NewPasswordValues, "current_password", span=SPAN_WHOLE)
 
 
 class AccountForm(ConsoleForm):
