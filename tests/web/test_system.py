@@ -50,6 +50,11 @@ def signed_in(app: Flask) -> Browser:
     return browser
 
 
+def pretend_position(url: str, revision: str) -> None:
+    """Record an earlier revision, while the tables are those of this release: people can still sign in."""
+    run_sql(url, f"UPDATE alembic_version SET version_num = '{revision}'")
+
+
 def rows(page: Page) -> dict[str, tuple[str, str]]:
     """The value and the source of each setting on the page."""
     cells = [
@@ -98,9 +103,9 @@ def test_a_difference_is_named(app: Flask, browser: Browser) -> None:
 
 
 def test_pending_steps_are_shown_with_their_sql_and_the_commands_to_apply_them(
-    schema_url: str, browser: Browser, tmp_path: Path
+    schema_url: str, browser: Browser
 ) -> None:
-    command.downgrade(saving_config(schema_url, tmp_path), "a5ecd374ab0b-1")
+    pretend_position(schema_url, revision_before("add_invitations"))
 
     page = browser.get("/system")
 
@@ -132,14 +137,12 @@ def test_steps_that_wait_are_shown_with_the_command_that_applies_them(app: Flask
 
 
 def test_a_pending_step_does_not_show_how_many_rows_all_accounts_have(
-    app: Flask, schema_url: str, browser: Browser, tmp_path: Path
+    app: Flask, schema_url: str, browser: Browser
 ) -> None:
     other = make_user(app)
     for _ in range(7):
         make_agent(app, other)
-    migrations = dbtools.alembic_config(parse_url(schema_url))
-    migrations.attributes["backup_folder"] = tmp_path
-    command.downgrade(migrations, "a5ecd374ab0b-1")
+    pretend_position(schema_url, revision_before("add_invitations"))
 
     chips = [chip.text for chip in browser.get("/system").root.all("li", class_="fact-chip")]
 
@@ -257,7 +260,7 @@ def test_the_last_deployments_and_the_sizes_of_tables_are_shown(
     page = browser.get("/system")
 
     assert "upgrade: 1 of 1 step" in " ".join(page.text.split())
-    assert "add_deployments" in page.root.one("ol", class_="kept-steps").text
+    assert "add_second_factors" in page.root.all("ol", class_="kept-steps")[0].text
     assert "Sizes of tables" in page.text
     assert "flask db deployments" in page.text
 
@@ -267,12 +270,8 @@ def test_after_a_run_that_did_not_end_well_the_command_that_shows_its_error_come
     browser: Browser, schema_url: str, tmp_path: Path, outcome: str
 ) -> None:
     command.stamp(saving_config(schema_url, tmp_path), "head")
-    before = revision_before("add_deployments")
-    run_sql(
-        schema_url,
-        f"UPDATE deployments SET outcome = '{outcome}', ended_at = started_at",
-        f"UPDATE alembic_version SET version_num = '{before}'",
-    )
+    run_sql(schema_url, f"UPDATE deployments SET outcome = '{outcome}', ended_at = started_at")
+    pretend_position(schema_url, revision_before("add_deployments"))
 
     page = browser.get("/system")
 
