@@ -14,7 +14,7 @@ from agents_app.operations.misplaced_keys import MisplacedKey
 from agents_app.operations.stored_secrets import KeyState
 
 STATUS_HEADINGS = ("KEY", "IN ENCRYPTION_KEYS", "MATCHES", "SECRETS")
-VERIFY_HEADINGS = ("AGENT", "FIELD", "KIND", "NAME")
+VERIFY_HEADINGS = ("AGENT OR PERSON", "FIELD", "KIND", "NAME")
 IN_CLEAR_HEADINGS = ("AGENT", "FIELD", "CURRENT", "VERSIONS", "KIND", "NAME")
 PRIVATE_KEY_ADVICE = """\
 Everyone who can see these agents can read the private keys in them. For each private key:
@@ -88,7 +88,8 @@ def verify(context: click.Context, *, as_json: bool) -> None:
     if found:
         if not as_json:
             print_table(
-                VERIFY_HEADINGS, [(row["agent_id"], _dotted(row["pointer"]), row["kind"], row["name"]) for row in found]
+                VERIFY_HEADINGS,
+                [(_owner(row), _dotted(row["pointer"]), row["kind"], row["name"]) for row in found],
             )
         print_message(f"{_secrets(len(found))} cannot be decrypted.")
     if in_clear:
@@ -166,6 +167,10 @@ def _missing(found: list[KeyState]) -> str | None:
 def _in_clear_row(one: MisplacedKey) -> tuple[object, ...]:
     versions = ", ".join(map(str, one.versions)) or None
     return (one.agent_id, _dotted(one.pointer), "yes" if one.is_in_agent else "no", versions, one.kind, one.name)
+
+
+def _owner(row: dict[str, object]) -> object:
+    return row.get("agent_id") or row.get("user_id")
 
 
 def _dotted(pointer: str) -> str:

@@ -116,9 +116,9 @@ def require_second_factor(actor: Actor, *, is_required: bool) -> bool:
     actor.require_to_change("accounts.manage")
     with db.transaction() as session:
         user_records.lock_account_as_admin(session, actor)
-        if is_required and actor.user_id and actor.method is not SignInMethod.PROVIDER:
-            if session.get(SecondFactor, actor.user_id) is None:
-                raise Conflict(OWN_FACTOR_FIRST, code="second_factor_missing")
+        is_asked = actor.user_id is not None and actor.method is not SignInMethod.PROVIDER
+        if is_required and is_asked and session.get(SecondFactor, actor.user_id) is None:
+            raise Conflict(OWN_FACTOR_FIRST, code="second_factor_missing")
         query = sa.update(Account).where(Account.id == actor.account_id, Account.requires_second_factor != is_required)
         changed = query.values(requires_second_factor=is_required).returning(Account.name)
         name = session.scalar(changed)

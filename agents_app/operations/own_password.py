@@ -1,4 +1,4 @@
-"""Helper that checks the password of a person who is signed in already."""
+"""Helpers that check the password of a person who is signed in already."""
 
 import sqlalchemy as sa
 

@@ -12,18 +12,20 @@ from agents_app.config import settings
 from agents_app.db import db
 from agents_app.encryption import FORMAT, CannotDecrypt, key_id_of
 from agents_app.errors import Conflict, NotFound, Unavailable
-from agents_app.models import Account, Agent, AgentVersion, EncryptionKey
+from agents_app.models import Account, Agent, AgentVersion, EncryptionKey, SecondFactor
 from agents_app.operations import (
     agent_secrets,
     attention_columns,
     encryption_keys,
     event_records,
+    one_time_codes,
     snapshots,
     stored_secrets,
 )
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Door
 
+Holder = Agent | AgentVersion | SecondFactor
 # More are only needed if other processes write with an old key all the time.
 PASSES = 5
 # How often a row is tried that other processes keep locked.
@@ -107,11 +109,11 @@ def _move_once(holder: stored_secrets.SecretRow, outcome: RotationResult) -> Non
             if key_id_of(value) == keyring.first_id:
                 continue
             try:
-                clear = agent_secrets.decrypt_one(keyring, holder.account_id, holder.agent_id, pointer, value)
+                clear = agent_secrets.decrypt_one(keyring, holder.account_id, holder.owner_id, pointer, value)
             except CannotDecrypt:
                 unreadable += 1
                 continue
-            encrypted[pointer] = agent_secrets.encrypt_one(keyring, holder.account_id, holder.agent_id, pointer, clear)
+            encrypted[pointer] = agent_secrets.encrypt_one(keyring, holder.account_id, holder.owner_id, pointer, clear)
             moved += 1
         if row is not None and (moved or not holder.has_recorded_keys):
             _store(session, row, encrypted)
@@ -119,20 +121,27 @@ def _move_once(holder: stored_secrets.SecretRow, outcome: RotationResult) -> Non
     outcome.unreadable += unreadable
 
 
-def _lock_row(session: Session, holder: stored_secrets.SecretRow) -> Agent | AgentVersion | None:
+def _lock_row(session: Session, holder: stored_secrets.SecretRow) -> Holder | None:
     if holder.kind == "agent":
-        return session.get(Agent, holder.agent_id, with_for_update=True)
-    return session.get(AgentVersion, (holder.agent_id, holder.version), with_for_update=True)
+        return session.get(Agent, holder.owner_id, with_for_update=True)
+    if holder.kind == stored_secrets.SECOND_FACTOR:
+        return session.get(SecondFactor, holder.owner_id, with_for_update=True)
+    return session.get(AgentVersion, (holder.owner_id, holder.version), with_for_update=True)
 
 
-def _encrypted_values(row: Agent | AgentVersion) -> Mapping[str, str]:
+def _encrypted_values(row: Holder) -> Mapping[str, str]:
+    if isinstance(row, SecondFactor):
+        return {one_time_codes.SECRET: row.secret}
     if isinstance(row, Agent):
         return agent_secrets.encrypted_values(row.api_key, row.connection_config)
     return snapshots.encrypted_values(row.kept_secrets) or {}
 
 
-def _store(session: Session, row: Agent | AgentVersion, encrypted: dict[str, str]) -> None:
+def _store(session: Session, row: Holder, encrypted: dict[str, str]) -> None:
     # The decrypted values stay the same, so there is no version and no event.
+    if isinstance(row, SecondFactor):
+        row.secret = encrypted[one_time_codes.SECRET]
+        return
     if isinstance(row, AgentVersion):
         if row.kept_secrets is not None:
             row.kept_secrets = {**row.kept_secrets, "sealed": encrypted}
@@ -168,10 +177,12 @@ def _forget_unused_keys() -> None:
 
 
 def _is_needed(key_id: str) -> sa.ColumnElement[bool]:
-    # One condition for both tables, so that it sees a secret that moves between them.
+    # One condition for all tables, so that it sees a secret that moves between them.
     begin = f"{FORMAT}:{key_id}:"
     leaf = f'"{agent_secrets.ENCRYPTED}": "{begin}'
     config, kept = sa.cast(Agent.connection_config, sa.Text), sa.cast(AgentVersion.kept_secrets["sealed"], sa.Text)
     in_agent = Agent.api_key.startswith(begin, autoescape=True) | config.contains(leaf, autoescape=True)
     in_kept = kept.contains(f'"{begin}', autoescape=True)
-    return sa.exists().where(in_agent) | sa.exists().where(stored_secrets.KEPT, in_kept)
+    in_factor = SecondFactor.secret.startswith(begin, autoescape=True)
+    in_agents = sa.exists().where(in_agent) | sa.exists().where(stored_secrets.KEPT, in_kept)
+    return in_agents | sa.exists().where(in_factor)

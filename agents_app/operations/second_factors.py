@@ -148,7 +148,7 @@ def remove(actor: Actor, session_id: str, values: Mapping[str, Any], moment: dat
 
 
 def reset(actor: Actor, user_id: UUID) -> bool:
-    """Remove the second factor of another person, who lost it, and end their sessions. Returns whether there was one.
+    """Remove the second factor of another person, who lost it, and end their sessions. Returns whether they had one.
 
     Raises Forbidden, CodeNeeded, NotFound, and Conflict for the actor's own.
     """

@@ -34,9 +34,8 @@ def start(
 ) -> str:
     """Add a session for a user whose identity is established, with its event. Returns the id for the cookie.
 
-    A form that is sent without signing in passes an id that is derived from its key, so that a second click finds the
-    session of the first. With `ends_at`, the session ends then if that is earlier than the settings say.
-    `confirmed_at` is when the person gave a code of their second factor.
+    A form that is sent without signing in passes an id derived from its key: a second click finds the same session. With
+    `ends_at`, the session ends then if that is earlier. `confirmed_at` is when a code of the second factor was given.
     """
     latest = now() + settings().session_max
     session_id = session_id or secrets.token_urlsafe(32)
@@ -51,8 +50,7 @@ def start(
             confirmed_at=confirmed_at,
         )
     )
-    actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
-    event_records.add(session, actor, "user.signed_in", ("user", user.id, user.name), method=method)
+    _record(session, user, visitor, method)
     return session_id
 
 
@@ -80,6 +78,11 @@ def end_all(session: Session, user_id: UUID | None, but: str | None = None) -> N
 def digest(text: str) -> str:
     """The SHA-256 of a random id or code, in hex."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _record(session: Session, user: User, visitor: Visitor, method: SignInMethod) -> None:
+    actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
+    event_records.add(session, actor, "user.signed_in", ("user", user.id, user.name), method=method)
 
 
 def _was_started(visitor: Visitor, session_id: str, values: Mapping[str, Any]) -> bool:

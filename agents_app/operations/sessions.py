@@ -21,6 +21,8 @@ from agents_app.values.choices import Door, Role, SignInMethod
 # `last_seen_at` may be this much too old: it is written once a minute, not with each request.
 TOUCH_EVERY = timedelta(minutes=1)
 WRONG = "The email address or the password is wrong."
+# The provider has its own factors.
+ASKS_FOR_CODES = UserSession.method != SignInMethod.PROVIDER
 BY_DIGEST = (
     sa.select(
         UserSession.id.label("session_id"),
@@ -34,8 +36,8 @@ BY_DIGEST = (
         User.email,
         User.role,
         Account.name.label("account_name"),
-        Account.requires_second_factor,
-        SecondFactor.confirmed_at.label("has_second_factor"),
+        sa.and_(ASKS_FOR_CODES, SecondFactor.confirmed_at.is_not(None)).label("has_second_factor"),
+        sa.and_(ASKS_FOR_CODES, Account.requires_second_factor, SecondFactor.confirmed_at.is_(None)).label("lacks_one"),
     )
     .join(User, User.id == UserSession.user_id)
     .join(Account, Account.id == User.account_id)
@@ -96,24 +98,7 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
     if moment - seen_at > TOUCH_EVERY:
         _touch(row.session_id, moment)
         seen_at = moment
-    is_by_provider = row.method == SignInMethod.PROVIDER
-    has_factor = row.has_second_factor is not None
-    return Actor(
-        row.account_id,
-        row.name,
-        Door.PAGE,
-        user_id=row.id,
-        role=Role(row.role),
-        email=row.email,
-        account_name=row.account_name,
-        visitor=visitor,
-        idle_until=seen_at + settings().session_idle,
-        ends_at=row.expires_at,
-        method=SignInMethod(row.method),
-        confirmed_at=row.confirmed_at,
-        has_second_factor=has_factor and not is_by_provider,
-        must_set_up_second_factor=row.requires_second_factor and not has_factor and not is_by_provider,
-    )
+    return _actor(row, visitor, seen_at + settings().session_idle)
 
 
 def sign_out(actor: Actor, session_id: str) -> None:
@@ -158,6 +143,25 @@ def end_others(actor: Actor, session_id: str) -> None:
     with db.transaction() as session:
         session_records.end_all(session, actor.user_id, but=session_id)
         event_records.add(session, actor, "user.other_sessions_ended")
+
+
+def _actor(row: sa.Row[*tuple[Any, ...]], visitor: Visitor, idle_until: datetime) -> Actor:
+    return Actor(
+        row.account_id,
+        row.name,
+        Door.PAGE,
+        user_id=row.id,
+        role=Role(row.role),
+        email=row.email,
+        account_name=row.account_name,
+        visitor=visitor,
+        idle_until=idle_until,
+        ends_at=row.expires_at,
+        method=SignInMethod(row.method),
+        confirmed_at=row.confirmed_at,
+        has_second_factor=row.has_second_factor,
+        must_set_up_second_factor=row.lacks_one,
+    )
 
 
 def _touch(session_id: UUID, moment: datetime) -> None:

@@ -11,20 +11,26 @@ import sqlalchemy as sa
 from agents_app.config import settings
 from agents_app.db import db
 from agents_app.encryption import key_id_of
-from agents_app.models import Agent, AgentVersion
-from agents_app.operations import agent_secrets, attention_columns, encryption_keys, snapshots
+from agents_app.models import Agent, AgentVersion, SecondFactor, User
+from agents_app.operations import agent_secrets, attention_columns, encryption_keys, one_time_codes, snapshots
 
 BATCH = 100
+SECOND_FACTOR = "second factor"
+# What the owner of a secret is called, where it is no agent.
+OWNERS = {SECOND_FACTOR: "user_id"}
 KEPT = sa.and_(AgentVersion.action == AgentVersion.DELETED, AgentVersion.kept_secrets.is_not(None))
 
 
 @dataclass(frozen=True)
 class SecretRow:
-    """A row with encrypted secrets: an agent, or the last version of a deleted one."""
+    """A row with encrypted secrets: an agent, the last version of a deleted one, or the second factor of a person.
+
+    `owner_id` is the id of the agent or of the person.
+    """
 
     kind: str
     account_id: UUID
-    agent_id: UUID
+    owner_id: UUID
     version: int
     name: str
     encrypted: dict[str, str]
@@ -61,9 +67,10 @@ def status() -> list[KeyState]:
 
 def count() -> int:
     """How many rows may have secrets."""
-    agents, kept = sa.select(sa.func.count(Agent.id)), sa.select(sa.func.count()).where(KEPT)
+    rows = sa.select(Agent.id), sa.select(AgentVersion.agent_id).where(KEPT), sa.select(SecondFactor.user_id)
+    counts = [sa.select(sa.func.count()).select_from(found.subquery()).scalar_subquery() for found in rows]
     with db.reading() as connection:
-        return (connection.scalar(agents) or 0) + (connection.scalar(kept) or 0)
+        return int(sum(connection.execute(sa.select(*counts)).one()))
 
 
 def counts_by_key() -> Counter[str]:
@@ -72,20 +79,21 @@ def counts_by_key() -> Counter[str]:
 
 
 def list_unreadable() -> list[dict[str, Any]]:
-    """Every stored secret that no key of this process decrypts: agent, name and JSON pointer."""
+    """Every stored secret that no key of this process decrypts: agent or person, name and JSON pointer."""
     keyring = settings().keys.encryption
     return [
-        {"agent_id": row.agent_id, "name": row.name, "kind": row.kind, "pointer": pointer}
+        {OWNERS.get(row.kind, "agent_id"): row.owner_id, "name": row.name, "kind": row.kind, "pointer": pointer}
         for row in secret_rows()
         for pointer, value in row.encrypted.items()
-        if not agent_secrets.can_decrypt(keyring, row.account_id, row.agent_id, pointer, value)
+        if not agent_secrets.can_decrypt(keyring, row.account_id, row.owner_id, pointer, value)
     ]
 
 
 def secret_rows() -> Iterator[SecretRow]:
-    """Every row with secrets, in batches: first agents, then deleted agents."""
+    """Every row with secrets, in batches: first agents, then deleted agents, then second factors."""
     yield from _agents()
     yield from _deleted_agents()
+    yield from _second_factors()
 
 
 def _agents() -> Iterator[SecretRow]:
@@ -123,3 +131,16 @@ def _deleted_agents() -> Iterator[SecretRow]:
     for row in rows:
         if encrypted := snapshots.encrypted_values(row.kept_secrets):
             yield SecretRow("deleted agent", row.account_id, row.agent_id, row.version, row.name or "", encrypted)
+
+
+def _second_factors() -> Iterator[SecretRow]:
+    last = UUID(int=0)
+    query = sa.select(User.id, User.account_id, User.name, SecondFactor.secret).join(SecondFactor)
+    while True:
+        with db.reading() as connection:
+            rows = connection.execute(query.where(User.id > last).order_by(User.id).limit(BATCH)).all()
+        for row in rows:
+            yield SecretRow(SECOND_FACTOR, row.account_id, row.id, 0, row.name, {one_time_codes.SECRET: row.secret})
+        if len(rows) < BATCH:
+            return
+        last = rows[-1].id

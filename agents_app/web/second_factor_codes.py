@@ -43,7 +43,7 @@ def enter() -> Answer:
 def confirm() -> Answer:
     """Ask for a code, and lead back to the page, with what was typed in its form."""
     actor = current_actor()
-    unsaved = unsaved_form.UnsavedForm.read(request.form.get(unsaved_form.FIELD, ""))
+    unsaved = unsaved_form.passed_on(actor)
     address = unsaved.address if unsaved else local_path(request.values.get("next"))
     if not actor.has_second_factor:
         return redirect(address, 303)

@@ -9,22 +9,23 @@ from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import RemoveFactorForm, SetUpFactorForm
 from agents_app.web.second_factor_codes import submit
-from agents_app.web.sessions import SESSION_ID, Answer, current_actor
+from agents_app.web.sessions import SESSION_ID, Answer, current_actor, require_sign_in
 
 pages = Blueprint("second_factors", __name__, url_prefix="/profile/second-factor")
 
 
 @pages.before_request
-def _require_session() -> None:
-    # People who must set up a second factor reach these pages, and bring forms of other pages that they sent.
-    current_actor()
+def _require_sign_in() -> None:
+    # People who must set up a second factor reach this page, and bring the form of another page.
+    if request.endpoint != "web.second_factors.set_up":
+        require_sign_in()
 
 
 @pages.route("", methods=["GET", "POST"])
 def set_up() -> Answer:
     """Show the QR code, then store the second factor and show the recovery codes."""
     actor = current_actor()
-    form, unsaved = SetUpFactorForm(request.form if request.method == "POST" else None), _unsaved()
+    form, unsaved = SetUpFactorForm(request.form if request.method == "POST" else None), unsaved_form.passed_on(actor)
     if second_factors.state(actor):
         return _to_profile(second_factors.HAS_ONE)
     if request.method != "POST":
@@ -90,10 +91,6 @@ def _codes_page(codes: list[str], unsaved: unsaved_form.UnsavedForm | None) -> s
         unsaved=unsaved,
         is_theirs=unsaved is not None and unsaved.is_for(current_actor()),
     )
-
-
-def _unsaved() -> unsaved_form.UnsavedForm | None:
-    return unsaved_form.UnsavedForm.read(request.form.get(unsaved_form.FIELD, ""))
 
 
 def _to_profile(sentence: str) -> Answer:

@@ -21,6 +21,7 @@ from agents_app.values.pem import without_private_keys
 from agents_app.web import pasted_addresses
 from agents_app.web.forms.agents import AgentForm
 from agents_app.web.forms.base import FormData
+from agents_app.web.session_forms import SESSION_FORMS, SessionForm
 from agents_app.web.urls import current_path, url_with_back
 
 # The hidden input with the values.
@@ -32,75 +33,6 @@ SALT = "kept-form"
 PASSWORDS = {"password", "current_password"}
 # Follows the name of an input in which a secret was typed. The secret itself is not kept.
 TYPED = "-typed"
-
-
-@dataclass(frozen=True)
-class SessionForm:
-    """A form that needs a session: the message where it was not carried out, and the page where it can be sent again.
-
-    `endpoint` names that page; empty means the page of the form. The values of a form are kept only where its view uses
-    `is_submitted` and `restored_values`. Buttons without inputs, and most forms that delete something, keep none:
-    the user repeats the action.
-    """
-
-    message: str
-    endpoint: str = ""
-    keeps_values: bool = False
-
-
-# For actions that may have ended the session themselves when the form was sent the first time.
-SENT_TWICE = (
-    "Nothing was changed now. "
-    + "If you sent this form twice, the first request may have been carried out: check the page."
-)
-
-SESSION_FORMS = {
-    "web.agents.new": SessionForm("The agent was not created.", keeps_values=True),
-    "web.agents.save": SessionForm("The agent was not changed.", keeps_values=True),
-    "web.agents.disable": SessionForm("The agent was not disabled.", keeps_values=True),
-    "web.agents.enable": SessionForm("The agent was not enabled.", keeps_values=True),
-    "web.agents.clone": SessionForm("The agent was not cloned.", keeps_values=True),
-    "web.bulk_agents.do": SessionForm("Nothing was done with the agents. Select them again.", "web.agents.listing"),
-    "web.bulk_agents.undo": SessionForm("Nothing was undone.", "web.bulk_agents.show"),
-    "web.connection_tests.run": SessionForm("The agent was not tested.", "web.agents.show"),
-    "web.agents.delete": SessionForm("The agent was not deleted.", keeps_values=True),
-    "web.agent_versions.restore": SessionForm("The version was not restored.", keeps_values=True),
-    "web.agents.restore_deleted": SessionForm("The deletion of the agent was not undone.", "web.events.listing"),
-    "web.agent_files.files": SessionForm("The file was not imported."),
-    "web.tokens.new": SessionForm("The token was not created.", keeps_values=True),
-    "web.tokens.rotate": SessionForm("The token was not rotated.", keeps_values=True),
-    "web.tokens.revoke": SessionForm("The token was not revoked."),
-    "web.users.invite": SessionForm("The invitation link was not created.", keeps_values=True),
-    "web.users.withdraw": SessionForm("The invitation link was not withdrawn.", "web.users.listing"),
-    "web.users.change_role": SessionForm(SENT_TWICE, keeps_values=True),
-    "web.users.reset_link": SessionForm("The password reset link was not created."),
-    "web.users.activate": SessionForm("The person was not activated.", "web.users.listing"),
-    "web.users.deactivate": SessionForm(SENT_TWICE),
-    "web.users.delete": SessionForm(SENT_TWICE),
-    "web.profile.change_password": SessionForm("Your password was not changed."),
-    "web.profile.change_details": SessionForm("Your name and your email address were not changed.", keeps_values=True),
-    "web.profile.end": SessionForm(SENT_TWICE, "web.profile.show"),
-    "web.profile.end_others": SessionForm("No browser was signed out.", "web.profile.show"),
-    "web.users.reset_second_factor": SessionForm(SENT_TWICE),
-    "web.second_factors.set_up": SessionForm("Your second factor was not set up."),
-    "web.second_factors.make_codes": SessionForm("No recovery codes were made."),
-    "web.second_factors.remove": SessionForm("Your second factor was not removed."),
-    "web.second_factor_codes.confirm": SessionForm("Nothing was confirmed.", "web.agents.listing"),
-    "web.accounts.require_second_factor": SessionForm("The setting was not changed.", "web.accounts.show"),
-    "web.accounts.show": SessionForm("The organisation was not renamed.", keeps_values=True),
-    "web.accounts.delete": SessionForm(SENT_TWICE),
-}
-# Forms that need no session. Signing out after the session has ended has the wanted result.
-OPEN_FORMS = {
-    "web.sessions.start_session",
-    "web.second_factor_codes.enter",
-    "web.sessions.sign_out",
-    "web.sessions.stay",
-    "web.setup.setup",
-    "web.invitations.join",
-    "web.invitations.reset",
-    "web.theme.choose",
-}
 
 
 @dataclass(frozen=True)
@@ -145,7 +77,11 @@ class UnsavedForm:
 
     def is_for(self, actor: Actor) -> bool:
         """Whether this user may see the values."""
-        return self.keeps_values and hmac.compare_digest(self.owner.encode(), _owner_hash(actor.user_id).encode())
+        return self.keeps_values and self.is_from(actor)
+
+    def is_from(self, actor: Actor) -> bool:
+        """Whether the form was on a page of this user."""
+        return hmac.compare_digest(self.owner.encode(), _owner_hash(actor.user_id).encode())
 
 
 def is_submitted() -> bool:
@@ -165,6 +101,19 @@ def check_owner(actor: Actor) -> None:
         unsaved = UnsavedForm.read(request.form[FIELD])
         if unsaved is None or unsaved.endpoint != request.endpoint or not unsaved.is_for(actor):
             raise Malformed("These values do not belong to this form. Nothing was done. Load the page again.")
+
+
+def passed_on(actor: Actor) -> UnsavedForm | None:
+    """The form that waits until the form of this page is done; None where there is none.
+
+    Raises Malformed where it is of another user.
+    """
+    if FIELD not in request.form:
+        return None
+    unsaved = UnsavedForm.read(request.form[FIELD])
+    if unsaved is None or unsaved.endpoint == request.endpoint or not unsaved.is_from(actor):
+        raise Malformed("These values do not belong to you. Nothing was done. Load the page again.")
+    return unsaved
 
 
 def from_request() -> UnsavedForm | None:

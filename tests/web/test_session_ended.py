@@ -15,7 +15,7 @@ from agents_app.db import db
 from agents_app.models import Event
 from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
-from agents_app.web import unsaved_form
+from agents_app.web import session_forms, unsaved_form
 from agents_app.web.forms.base import ConsoleForm, PanelForm
 from agents_app.web.forms.secret_input import Secret
 from tests import pem
@@ -24,7 +24,7 @@ from tests.security.tenant import Tenant
 from tests.web.conftest import Browser, Page, fields_of
 from tests.web.test_nothing_typed_is_lost import NEW, SECRET, end_sessions
 
-KEPT = [endpoint for endpoint, form in unsaved_form.SESSION_FORMS.items() if form.keeps_values]
+KEPT = [endpoint for endpoint, form in session_forms.SESSION_FORMS.items() if form.keeps_values]
 TYPED: dict[str, dict[str, Any]] = {
     "web.agents.new": NEW,
     "web.agents.save": {"description": "two\nlines & more", "api_key": SECRET},
@@ -130,15 +130,15 @@ def test_every_form_is_listed_as_needing_a_session_or_as_open(console: Flask) ->
     forms = {rule.endpoint for rule in console.url_map.iter_rules() if "POST" in (rule.methods or ())}
 
     assert {endpoint for endpoint in forms if endpoint.startswith("web.")} == set(
-        unsaved_form.SESSION_FORMS
-    ) | unsaved_form.OPEN_FORMS
-    assert not set(unsaved_form.SESSION_FORMS) & unsaved_form.OPEN_FORMS
+        session_forms.SESSION_FORMS
+    ) | session_forms.OPEN_FORMS
+    assert not set(session_forms.SESSION_FORMS) & session_forms.OPEN_FORMS
     assert set(KEPT) == set(TYPED)
 
 
-@pytest.mark.parametrize("endpoint", unsaved_form.SESSION_FORMS)
+@pytest.mark.parametrize("endpoint", session_forms.SESSION_FORMS)
 def test_a_form_whose_session_ended_is_not_carried_out_and_says_so(tenant: Tenant, endpoint: str) -> None:
-    path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
+    path, sentence = path_to(tenant, endpoint), session_forms.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values = typed_into(browser, path, endpoint)
     end_sessions(tenant.app, tenant.admin)
@@ -162,7 +162,7 @@ def test_a_form_whose_session_ended_is_not_carried_out_and_says_so(tenant: Tenan
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
 def test_a_form_without_a_cookie_is_not_carried_out_and_says_so(tenant: Tenant, endpoint: str) -> None:
-    path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
+    path, sentence = path_to(tenant, endpoint), session_forms.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values, done = typed_into(browser, path, endpoint), actions(tenant)
     browser.client.delete_cookie(cookie_name(browser.client.application))
@@ -180,7 +180,7 @@ def test_a_form_without_a_cookie_is_not_carried_out_and_says_so(tenant: Tenant, 
 
 @pytest.mark.parametrize("endpoint", [*KEPT, "web.agents.delete"])
 def test_a_form_is_shown_again_after_signing_in_in_another_tab(tenant: Tenant, endpoint: str) -> None:
-    path, sentence = path_to(tenant, endpoint), unsaved_form.SESSION_FORMS[endpoint].message
+    path, sentence = path_to(tenant, endpoint), session_forms.SESSION_FORMS[endpoint].message
     browser = browser_of(tenant.admin, tenant.app)
     values, done = typed_into(browser, path, endpoint), actions(tenant)
     end_sessions(tenant.app, tenant.admin)
@@ -228,7 +228,7 @@ def test_another_user_who_signs_in_does_not_get_what_was_typed(tenant: Tenant, e
     entered = browser.send(sign_in_page, "/sign-in", status=200, email=other.email, password=PASSWORD)
 
     assert isinstance(entered, Page)
-    assert unsaved_form.SESSION_FORMS[endpoint].message in entered.text
+    assert session_forms.SESSION_FORMS[endpoint].message in entered.text
     assert "another person typed it" in entered.text
     assert not entered.root.all("form")
     done = actions(tenant)
@@ -243,7 +243,7 @@ def signed(tenant: Tenant, endpoint: str, path: str, owner: str | None = None, *
         return unsaved_form.UnsavedForm(endpoint, path, owner_hash, list(typed)).text
 
 
-@pytest.mark.parametrize("endpoint", [one for one in unsaved_form.SESSION_FORMS if one not in KEPT])
+@pytest.mark.parametrize("endpoint", [one for one in session_forms.SESSION_FORMS if one not in KEPT])
 def test_restored_values_do_not_carry_out_an_action(tenant: Tenant, endpoint: str) -> None:
     path, browser, done = path_to(tenant, endpoint), browser_of(tenant.admin, tenant.app), actions(tenant)
 
