@@ -48,6 +48,12 @@ class SecondFactorMissing(Forbidden):
     code = "second_factor_missing"
 
 
+class NotAdmitted(Forbidden):
+    """The provider says who somebody is, and the console does not let them in. `code` says why."""
+
+    code = "not_admitted"
+
+
 class NotFound(ConsoleError):
     """The record does not exist or belongs to another account. The answer is the same for both."""
 

@@ -20,7 +20,7 @@ FILES = sorted([*(path for folder in FOLDERS for path in (ROOT / folder).rglob("
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "values", "probes", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
-INSIDE |= {"operations", "http", "config", "config_display"}
+INSIDE |= {"operations", "http", "config", "config_display", "sign_on"}
 # The folders of `probes` that contain a probe.
 KINDS = " ".join(sorted(path.parent.name for path in (APP / "probes").glob("*/probe.py")))
 # The rooms of a part, from the lowest to the highest: each uses only those before it. Rooms in one text use neither
@@ -140,10 +140,12 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
             "health",
             "hosts",
             "http",
+            "identity_provider",
             "operations",
             "refusals",
             "paths",
             "schemas",
+            "sign_on",
             "static_files",
             "values",
         },
@@ -269,12 +271,14 @@ OPERATIONS: dict[str, dict[str, str]] = {
         "schema": "the health addresses are public",
         "require_changes": "the health addresses are public",
     },
+    "identities": {},
     "invitations": {
         "join_url": "it makes a URL of a code",
         "reset_url": "it makes a URL of a code",
         "read_link": "the code is the permission",
     },
     "misplaced_keys": {"find": "the terminal reads all accounts"},
+    "provider_sign_in": {},
     "purge": {"count": "the terminal reads all accounts"},
     "readers": {"readers": "it reads rows that another operation has read for an actor"},
     "rotation": {},

@@ -16,9 +16,9 @@ from agents_app.operations import purge as operations
 def purge(*, dry_run: bool, as_json: bool) -> None:
     """Remove expired data.
 
-    This removes sessions, sign-in attempts, records of started tests, links, events and secrets of deleted agents that
-    have expired, and old records of what ended tokens fetched. EVENTS_DAYS and DELETED_SECRETS_DAYS set how long data
-    is kept. Run this once a day.
+    This removes sessions, sign-in attempts, records of started tests, links, identities that nobody linked, events and
+    secrets of deleted agents that have expired, and old records of what ended tokens fetched. EVENTS_DAYS and
+    DELETED_SECRETS_DAYS set how long data is kept. Run this once a day.
     """
     counts = operations.count() if dry_run else operations.run(operator_name())
     if as_json:

@@ -10,12 +10,13 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_listing, print_message, print_outcome
-from agents_app.operations import invitation_records, invitations, second_factors, user_details
+from agents_app.operations import identities, invitation_records, invitations, second_factors, user_details
 from agents_app.operations import users as operations
 from agents_app.schemas.users import InvitationValues
 
 HEADINGS = ("EMAIL", "ROLE", "STATUS", "LAST SEEN (UTC)", "NAME")
 LINK_HEADINGS = ("ID", "ROLE", "EXPIRES (UTC)", "CREATED BY", "NOTE")
+IDENTITY_HEADINGS = ("ID", "EMAIL", "ID THERE", "LAST SIGN-IN (UTC)", "NAME")
 ROLES = "viewer|editor|admin"
 
 users = ConsoleGroup("users", help="Invite, list, change and remove the people of an account.")
@@ -150,6 +151,48 @@ def reset_second_factor(account: str | None, email: str) -> None:
     is_changed = second_factors.reset(actor, operations.id_of(actor, email))
     done = f"The second factor of {email} is removed."
     print_outcome(done, f"{email} has no second factor", is_changed=is_changed)
+
+
+@users.command("identities")
+@json_option
+@account_option
+def identities_(account: str | None, *, as_json: bool) -> None:
+    """List the accounts at the identity provider that wait to be linked to a person."""
+    row = itemgetter("id", "email", "subject", "last_used_at", "name")
+    print_listing(identities.waiting(terminal_actor(account)), IDENTITY_HEADINGS, row, as_json=as_json)
+
+
+@users.command()
+@email_argument
+@click.argument("identity_id", metavar="ID", type=Id())
+@account_option
+def link(account: str | None, email: str, identity_id: UUID) -> None:
+    """Link a person to an account at the identity provider.
+
+    ID is one of `flask users identities`. Whoever has that account can sign in as this person.
+    """
+    actor = terminal_actor(account)
+    identities.link(actor, identity_id, operations.id_of(actor, email))
+    print_message(f"{email} is linked.")
+
+
+@users.command()
+@email_argument
+@account_option
+def unlink(account: str | None, email: str) -> None:
+    """Unlink a person from the identity provider. Their sessions through it end."""
+    actor = terminal_actor(account)
+    is_changed = identities.unlink(actor, operations.id_of(actor, email))
+    print_outcome(f"{email} is unlinked.", f"{email} is not linked", is_changed=is_changed)
+
+
+@users.command()
+@click.argument("identity_id", metavar="ID", type=Id())
+@account_option
+def dismiss(account: str | None, identity_id: UUID) -> None:
+    """Remove an account at the identity provider that waits. It waits again after another sign-in."""
+    identities.dismiss(terminal_actor(account), identity_id)
+    print_message("The account does not wait any more.")
 
 
 def _row(person: dict[str, Any]) -> tuple[object, ...]:

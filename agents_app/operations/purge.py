@@ -13,6 +13,7 @@ from agents_app.models import (
     AgentVersion,
     ApiToken,
     Event,
+    Identity,
     Invitation,
     LoginAttempt,
     RuntimeRead,
@@ -26,6 +27,8 @@ from agents_app.values.choices import Door
 ATTEMPTS_FOR = timedelta(days=1)
 # A form that made a link may be sent again while its page is open, and must find that the link has ended.
 ENDED_LINKS_FOR = timedelta(days=1)
+# An identity that nobody linked waits again after another sign-in.
+WAITING_FOR = timedelta(days=30)
 BATCH = 1_000
 
 
@@ -89,10 +92,15 @@ def _expired() -> dict[str, tuple[type[Any], sa.ColumnElement[bool]]]:
         "sign-in attempts": (LoginAttempt, LoginAttempt.created_at < moment - ATTEMPTS_FOR),
         "started tests": (StartedTest, StartedTest.started_at < moment - started_tests.WINDOW),
         "links": (Invitation, Invitation.expires_at < moment - ENDED_LINKS_FOR),
+        "waiting identities": (Identity, _has_waited(moment)),
         "events": (Event, Event.created_at < moment - timedelta(days=limits.events_days)),
         "secrets of deleted agents": (AgentVersion, sa.and_(has_secrets, too_old)),
         "fetches of ended tokens": (RuntimeRead, _ended_reads(moment, limits.events_days)),
     }
+
+
+def _has_waited(moment: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(Identity.user_id.is_(None), Identity.last_used_at < moment - WAITING_FOR)
 
 
 def _ended_reads(moment: datetime, days: int) -> sa.ColumnElement[bool]:

@@ -12,6 +12,7 @@ from agents_app.errors import Conflict, InvalidInput
 from agents_app.models import Invitation, User
 from agents_app.operations import (
     event_records,
+    identity_records,
     invitation_records,
     login_attempts,
     own_password,
@@ -47,7 +48,8 @@ def change_own_details(actor: Actor, session_id: str, values: Mapping[str, Any])
     """Change the actor's own name and email address. Returns which of `name` and `email` changed.
 
     A new address ends their other sessions and their link to choose a password. Raises InvalidInput, Throttled after
-    too many wrong passwords or taken addresses, and Conflict if the password has just been changed.
+    too many wrong passwords or taken addresses, and Conflict if the password has just been changed, or for
+    the name of a person who is linked to the provider.
     """
     actor.require_recent_code()
     before = {"name": actor.name, "email": actor.email}
@@ -60,6 +62,8 @@ def change_own_details(actor: Actor, session_id: str, values: Mapping[str, Any])
     with db.transaction() as session:
         user = session.get(User, actor.user_id)
         if user is not None and changes:
+            if "name" in changes:
+                identity_records.require_free(session, actor, user, "name")
             _prepare_change(session, actor, user, changes, session_id)
             _store_own(session, actor, stored, **changes)
         if attempt_id:

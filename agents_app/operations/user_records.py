@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from agents_app.database.errors import violates_index
 from agents_app.errors import Forbidden, InvalidInput, NotFound
-from agents_app.models import Account, User
-from agents_app.operations import small_facts
+from agents_app.models import Account, Invitation, User
+from agents_app.operations import invitation_records, session_records, small_facts
 from agents_app.operations.permissions import Actor
 from agents_app.operations.small_facts import Facts
 from agents_app.values.choices import Role
@@ -34,13 +34,18 @@ def admin_names(facts: Facts) -> list[str]:
     return [admin.text for admin in sorted(facts["admin"], key=lambda admin: admin.number)]
 
 
+def lock_account(session: Session, account_id: UUID) -> None:
+    """Lock the account, so that no other request changes its people until the transaction ends."""
+    session.execute(sa.select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
+
+
 def lock_account_as_admin(session: Session, actor: Actor) -> None:
     """Lock the account, and check under the lock that the actor is still an admin. Raises Forbidden.
 
     Every change of the people of an account takes this lock, so that two admins cannot remove each other at the same
     time.
     """
-    session.execute(sa.select(Account.id).where(Account.id == actor.account_id).with_for_update(key_share=True))
+    lock_account(session, actor.account_id)
     if actor.user_id is None:
         return
     # The role of the actor was read when the request began, and may have changed since.
@@ -64,6 +69,16 @@ def require_free_address(session: Session, email: str, advice: str = ANOTHER, bu
     others = sa.select(User.id).where(User.email.in_(spellings(email)))
     if session.scalar(others if but is None else others.where(User.id != but)) is not None:
         raise InvalidInput([("/email", f"{TAKEN}{advice}")])
+
+
+def end_links_and_sessions(session: Session, user: User) -> None:
+    """Store the changes of a user, and end their sessions, the links that they made and their link for a password."""
+    # Links first, then the user: a request that uses a link takes its locks in this order.
+    with session.no_autoflush:
+        # With a link that was made before, the user could come back.
+        invitation_records.expire(session, sa.or_(Invitation.created_by == user.id, Invitation.user_id == user.id))
+    session.flush()
+    session_records.end_all(session, user.id)
 
 
 @contextmanager

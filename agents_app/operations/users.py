@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
-from agents_app.models import Event, Invitation, SecondFactor, User, UserSession
-from agents_app.operations import event_records, invitation_records, session_records, small_facts, user_records
+from agents_app.models import Event, Identity, SecondFactor, User, UserSession
+from agents_app.operations import event_records, identity_records, password_sign_in, small_facts, user_records
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.users import RoleValues, email_spellings
 from agents_app.values.choices import Door, Role
@@ -39,6 +39,8 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
         User.is_active,
         User.created_at,
         factor.label("has_second_factor"),
+        password_sign_in.IS_LINKED,
+        identity_records.is_linked(Identity.has_lost_role).label("has_lost_role"),
         sa.func.coalesce(last_seen.scalar_subquery(), last_act.scalar_subquery()).label("last_seen_at"),
     )
     query = query.where(User.account_id == actor.account_id).order_by(sa.func.lower(User.name), User.id)
@@ -73,7 +75,7 @@ def id_of(actor: Actor, email: str) -> UUID:
 def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> bool:
     """Change the role of a user, and end their sessions and the links they made. Returns whether the role changed.
 
-    Raises Forbidden, NotFound, InvalidInput, and Conflict for the last admin.
+    Raises Forbidden, NotFound, InvalidInput, and Conflict for the last admin, and where the provider gives the role.
     """
     actor.require_to_change("users.manage")
     role = parse(RoleValues, values).role
@@ -81,6 +83,7 @@ def change_role(actor: Actor, user_id: UUID, values: dict[str, Any]) -> bool:
         user = user_records.lock_account_and_find(session, actor, user_id)
         if user.role == role:
             return False
+        identity_records.require_free(session, actor, user, "role")
         user.role = role
         _end_access(session, actor, user, "user.role_changed", role=role.value)
     return True
@@ -102,12 +105,17 @@ def deactivate(actor: Actor, user_id: UUID) -> bool:
 
 
 def activate(actor: Actor, user_id: UUID) -> bool:
-    """Let a deactivated user sign in again. Returns whether they were deactivated. Raises Forbidden, NotFound."""
+    """Let a deactivated user sign in again. Returns whether they were deactivated.
+
+    Raises Forbidden, NotFound, and Conflict where the provider gives them no role.
+    """
     actor.require_to_change("users.manage")
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
         if user.is_active:
             return False
+        _require_role_of_provider(session, actor, user)
+        identity_records.forget_lost_role(session, user.id)
         user.is_active = True
         event_records.add(session, actor, "user.activated", _target(user))
     return True
@@ -130,14 +138,18 @@ def delete(actor: Actor, user_id: UUID) -> None:
 
 
 def _end_access(session: Session, actor: Actor, user: User, action: str, **details: Any) -> None:
-    # Links first, then the user: a request that uses a link takes its locks in this order.
-    with session.no_autoflush:
-        # With a link that was made before, the user could come back.
-        invitation_records.expire(session, sa.or_(Invitation.created_by == user.id, Invitation.user_id == user.id))
-    session.flush()
+    user_records.end_links_and_sessions(session, user)
     _require_active_admin(session, actor)
-    session_records.end_all(session, user.id)
     event_records.add(session, actor, action, _target(user), **details)
+
+
+def _require_role_of_provider(session: Session, actor: Actor, user: User) -> None:
+    # The terminal may let in a person who lost the role, until the provider is asked again.
+    identity = identity_records.of_user(session, user.id)
+    if identity and identity.has_lost_role and actor.door is not Door.TERMINAL:
+        sentence = f"{identity_records.provider_host()} gives {user.name} no role in this console. "
+        advice = "Give them one there: their next sign-in activates them."
+        raise Conflict(sentence + advice, code=identity_records.FROM_PROVIDER)
 
 
 def _require_active_admin(session: Session, actor: Actor) -> None:

@@ -21,6 +21,7 @@ from agents_app.web import (
     events,
     form_source,
     icons,
+    identities,
     invitations,
     pasted_links,
     profile,
@@ -29,6 +30,7 @@ from agents_app.web import (
     session_cookie,
     sessions,
     setup,
+    sign_on,
     system,
     theme,
     tokens,
@@ -53,10 +55,10 @@ pages.register_error_handler(NotSignedIn, sessions.sign_in_response)
 pages.register_error_handler(CodeNeeded, second_factor_codes.confirm_response)
 pages.register_error_handler(SecondFactorMissing, second_factors.set_up_response)
 OF_AGENTS = (agent_acts, agent_list, agent_files, agent_versions, bulk_agents, deleted_agents, connection_tests)
-OF_RECORDS = (*OF_AGENTS, tokens, users, invitations, profile, second_factors, accounts, events, system)
+OF_RECORDS = (*OF_AGENTS, tokens, users, identities, invitations, profile, second_factors, accounts, events, system)
 for part in (agents, agent_versions, connection_tests):
     part.pages.register_error_handler(NotFound, deleted_agents.not_found_response)
-for part in (sessions, second_factor_codes, setup, theme, *OF_RECORDS):
+for part in (sessions, second_factor_codes, sign_on, setup, theme, *OF_RECORDS):
     pages.register_blueprint(part.pages)
 
 

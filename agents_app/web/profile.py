@@ -10,7 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from agents_app import refusals
 from agents_app.errors import Conflict, NotFound, Throttled
 from agents_app.operations import second_factors, sessions, user_details
-from agents_app.web import unsaved_form
+from agents_app.web import identities, unsaved_form
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import ROLE_NAMES, ChangePasswordForm, DetailsForm
 from agents_app.web.sessions import SESSION_ID, Answer, current_actor, end_browser_session, require_sign_in
@@ -117,9 +117,8 @@ def _page(form: ChangePasswordForm) -> str:
     rows = sessions.listing(current_actor(), session[SESSION_ID])
     browsers = [row | {"browser": browser_name(row["user_agent"])} for row in rows]
     factor = second_factors.state(current_actor())
-    return render_template(
-        "profile/profile.html", form=form, sessions=browsers, role_names=ROLE_NAMES, second_factor=factor
-    )
+    known = {"sessions": browsers, "role_names": ROLE_NAMES, **identities.own_facts(current_actor())}
+    return render_template("profile/profile.html", form=form, second_factor=factor, **known)
 
 
 def _redirect_to_profile(sentence: str) -> Answer:

@@ -12,6 +12,7 @@ from itsdangerous import BadData
 
 from agents_app import health, http
 from agents_app.config import Settings, settings
+from agents_app.web import sign_on_attempts
 
 
 def _is_text(value: Any) -> bool:
@@ -33,6 +34,8 @@ CONTENT: dict[str, Callable[[Any], bool]] = {
     HALF: _is_text,
     "csrf_token": _is_text,
     "_flashes": _are_flashes,
+    sign_on_attempts.BEGUN: sign_on_attempts.are_begun,
+    sign_on_attempts.CLAIM: sign_on_attempts.is_claim,
 }
 
 

@@ -8,11 +8,19 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import refusals
 from agents_app.errors import Conflict, NotFound
-from agents_app.operations import invitation_records, invitations, second_factors, user_records, users
+from agents_app.operations import (
+    identities,
+    invitation_records,
+    invitations,
+    second_factors,
+    user_records,
+    users,
+)
 from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import ROLE_NAMES, ROLE_WITH_ARTICLE, InvitationForm, RoleForm
+from agents_app.web.identities import provider_host
 from agents_app.web.sessions import Answer, current_actor, end_browser_session, require_sign_in
 
 pages = Blueprint("users", __name__, url_prefix="/people")
@@ -176,6 +184,8 @@ def _list_page(actor: Actor, **link: Any) -> str:
         "users/list.html",
         people=users.listing(actor),
         invitations=invitations.listing(actor),
+        waiting=identities.waiting(actor),
+        provider_host=provider_host(),
         role_names=ROLE_NAMES,
         role_with_article=ROLE_WITH_ARTICLE,
         days=invitation_records.VALID_FOR.days,

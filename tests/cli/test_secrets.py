@@ -165,7 +165,7 @@ def test_a_dry_run_of_a_purge_counts_and_keeps(app: Flask) -> None:
     wet = typed(app, "purge")
     after = json.loads(typed(app, "purge", "--json").stdout)
 
-    rows = {"sessions": 0, "sign-in attempts": 1, "started tests": 0, "links": 0, "events": 2}
+    rows = {"sessions": 0, "sign-in attempts": 1, "started tests": 0, "links": 0, "waiting identities": 0, "events": 2}
     rows |= {"secrets of deleted agents": 0, "fetches of ended tokens": 0}
     assert dry == again == {"is_dry_run": True, "rows": rows}
     assert [line.split(maxsplit=1) for line in wet.stdout.splitlines()[1:]] == [[str(n), k] for k, n in rows.items()]

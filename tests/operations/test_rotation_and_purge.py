@@ -162,6 +162,7 @@ def test_a_purge_deletes_expired_rows_and_no_others(app: Flask) -> None:
         "sign-in attempts": 1,
         "started tests": 1,
         "links": 0,
+        "waiting identities": 0,
         "events": 2,
         "secrets of deleted agents": 1,
         "fetches of ended tokens": 0,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.db import db
-from agents_app.models import Invitation, UserSession
+from agents_app.models import Identity, Invitation, UserSession
 from agents_app.operations import agents, bulk_agents, invitations, tokens
 from tests.make import make_agent, make_token, make_user
 from tests.security.conftest import Caller
@@ -49,6 +49,7 @@ class Tenant:
                 "user_id": self._person,
                 "row_id": self._foreign_session,
                 "invitation_id": self._invitation,
+                "identity_id": self._identity,
                 "name": lambda: "swagger-ui.css",
                 "filename": lambda: "app.css",
             }[name]()
@@ -104,6 +105,15 @@ class Tenant:
             mine = sa.select(Invitation.id).where(Invitation.account_id == self.admin.account_id)
             found: UUID = connection.scalars(mine.order_by(Invitation.created_at.desc()).limit(1)).one()
             return found
+
+    def _identity(self) -> UUID:
+        """An identity that waits, at the provider of the settings where they name one."""
+        issuer = self.app.extensions["settings"].oidc_issuer
+        url = issuer.url if issuer else "https://id.example.org"
+        identity = Identity(id=uuid4(), account_id=self.admin.account_id, issuer=url, subject=uuid4().hex, name="Ann")
+        with db.transaction() as session:
+            session.add(identity)
+        return identity.id
 
     def _foreign_session(self) -> UUID:
         colleague = make_user(self.app, "viewer", self.admin.account_id)

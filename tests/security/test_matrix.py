@@ -72,6 +72,12 @@ GET  /people/<uuid:user_id>/second-factor           in      in      in      403 
 POST /people/<uuid:user_id>/second-factor           in      in      in      403     403     303     404
 GET  /people/<uuid:user_id>/delete                  in      in      in      403     403     200     404
 POST /people/<uuid:user_id>/delete                  in      in      in      403     403     303     404
+GET  /people/<uuid:user_id>/unlink                  in      in      in      403     403     303     404
+POST /people/<uuid:user_id>/unlink                  in      in      in      403     403     303     404
+GET  /people/identities/<uuid:identity_id>/link     in      in      in      403     403     404     404
+POST /people/identities/<uuid:identity_id>/link     in      in      in      403     403     404     404
+POST /people/identities/<uuid:identity_id>/add      in      in      in      403     403     404     404
+POST /people/identities/<uuid:identity_id>/dismiss  in      in      in      403     403     404     404
 GET  /account                                       in      in      in      403     403     200     200
 POST /account                                       in      in      in      403     403     422     422
 POST /account/second-factor                         in      in      in      403     403     303     303
@@ -102,6 +108,12 @@ GET  /confirm                                       in      in      in      303 
 POST /confirm                                       in      in      in      303     303     303     303
 GET  /sign-in/code                                  in      in      in      in      in      in      in
 POST /sign-in/code                                  in      in      in      in      in      in      in
+GET  /profile/link                                  in      in      in      303     303     303     303
+POST /profile/link                                  in      in      in      303     303     303     303
+GET  /profile/unlink                                in      in      in      303     303     303     303
+POST /profile/unlink                                in      in      in      303     303     303     303
+GET  /sign-on                                       404     404     404     404     404     404     404
+GET  /sign-on/return                                404     404     404     404     404     404     404
 GET  /sign-in                                       200     200     200     303     303     303     303
 POST /sign-in                                       422     422     422     422     422     422     422
 POST /session                                       in      in      in      200     200     200     200

@@ -41,7 +41,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def answer_of(client: Provider, attempt: Attempt = ATTEMPT, **options: Any) -> dict[str, str]:
     """Do what a browser does at the provider. Returns the parameters with which it comes back."""
-    url = client.authorization_url(attempt, RETURN, 43_200, **options)
+    return answer_at(client.authorization_url(attempt, RETURN, 43_200, **options))
+
+
+def answer_at(url: str) -> dict[str, str]:
+    """Load the page of the provider at which people sign in. Returns the parameters with which it sends back."""
     try:
         urllib.request.build_opener(_NoRedirect).open(url)
     except urllib.error.HTTPError as error:

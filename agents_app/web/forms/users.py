@@ -40,6 +40,12 @@ class InvitationForm(RoleForm):
     note = make_input(InvitationValues, "note", span=SPAN_WHOLE)
 
 
+class LinkForm(ConsoleForm):
+    """Whose an identity at the provider is. The page has the people."""
+
+    person = Select(Spec("Person", "Everyone who is not linked yet.", span=SPAN_WHOLE))
+
+
 class FormWithPasswords(ConsoleForm):
     """A form with passwords. After an error it says that they must be typed again."""
 
