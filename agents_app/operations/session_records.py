@@ -34,7 +34,7 @@ def start(
 ) -> str:
     """Add a session for a user whose identity is established, with its event. Returns the id for the cookie.
 
-    A form that is sent without signing in passes an id derived from its key: a second click finds the same session. With
+    A form that is sent without signing in passes an id derived from its key: a second click finds this session. With
     `ends_at`, the session ends then if that is earlier. `confirmed_at` is when a code of the second factor was given.
     """
     latest = now() + settings().session_max
