@@ -15,7 +15,15 @@ from agents_app.config import settings
 from agents_app.db import db, lock_table
 from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Account, SecondFactor, User
-from agents_app.operations import encryption_keys, event_records, form_keys, passwords, session_records, user_records
+from agents_app.operations import (
+    encryption_keys,
+    event_records,
+    form_keys,
+    password_sign_in,
+    passwords,
+    session_records,
+    user_records,
+)
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.accounts import AccountName, AccountValues
 from agents_app.values.choices import Door, Role, SignInMethod
@@ -74,7 +82,10 @@ def _claim(visitor: Visitor, values: Mapping[str, Any], code: str, session_id: s
         if session.scalar(sa.select(Account.id).limit(1)) is not None:
             raise Conflict(SET_UP, code="already_set_up")
         user = _add(session, checked, password_hash, Door.PAGE, visitor)
-        return session_records.start(session, user, visitor, session_id)
+        # The first admin gets in also where passwords are off, and links themselves to the provider.
+        uses_password = password_sign_in.may_use_password(user.email, is_linked=False)
+        method = SignInMethod.PASSWORD if uses_password else SignInMethod.LINK
+        return session_records.start(session, user, visitor, session_id, method=method)
 
 
 def create(values: Mapping[str, Any]) -> UUID:

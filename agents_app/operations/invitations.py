@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from agents_app.config import settings
 from agents_app.db import db, now
-from agents_app.errors import Conflict, NotFound
-from agents_app.models import Account, Invitation, User
+from agents_app.errors import Conflict, InvalidInput, NotFound
+from agents_app.models import Account, Identity, Invitation, User
 from agents_app.operations import (
     event_records,
     form_keys,
     half_sessions,
     invitation_records,
+    password_sign_in,
     passwords,
     session_records,
     user_records,
@@ -39,9 +40,10 @@ def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> s
     """Make a link with which one person joins in a role, and return its code.
 
     With the key of a form, a repeated call returns the code of the first for ten minutes while the link is open, and
-    then raises Repeated. Raises Forbidden, InvalidInput.
+    then raises Repeated. Raises Forbidden, InvalidInput, and Conflict where passwords are off.
     """
     actor.require_to_change("users.manage")
+    password_sign_in.require_anybody()
     checked, key = parse(InvitationValues, values), key or form_keys.new()
     content = invitation_records.Content(checked.role, note=checked.note)
     with db.transaction() as session:
@@ -57,13 +59,17 @@ def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> s
 def make_reset_link(actor: Actor, user_id: UUID, key: str | None = None) -> str:
     """Make a link with which a user chooses a new password, and return its code. The key is as for `invite`.
 
-    Raises Forbidden, NotFound, Conflict (deactivated), Repeated.
+    A link of the terminal signs in everyone, also who uses no password. It activates a person whom the provider gave no
+    role. Raises Forbidden, NotFound, Conflict (deactivated; passwords are off), Repeated.
     """
     actor.require_to_change("users.manage")
     key = key or form_keys.new()
     with db.transaction() as session:
         user = user_records.lock_account_and_find(session, actor, user_id)
-        if not user.is_active:
+        is_by_operator = actor.door is Door.TERMINAL
+        if not is_by_operator:
+            password_sign_in.require(user.email, password_sign_in.is_linked(session, user.id), user.name)
+        if not user.is_active and not (is_by_operator and _let_in_again(session, actor, user)):
             raise Conflict(f"{user.name} is deactivated. Activate them first.", code="deactivated")
         content = invitation_records.Content(user.role, user_id)
         code = invitation_records.find_code(session, actor, content, key)
@@ -112,9 +118,20 @@ def withdraw(actor: Actor, invitation_id: UUID) -> None:
 
 
 def read_link(code: str) -> dict[str, Any]:
-    """What a link is for: account_name, role, and the name and email of its user (None to join). Raises NotFound."""
+    """What a link is for: account_name, role, and the name and email of its user (None to join).
+
+    `by_operator` says that the terminal made it, `uses_password` that its user may also sign in with the new password.
+    Raises NotFound, and Conflict where passwords are off.
+    """
     query = (
-        sa.select(Invitation.role, Account.name.label("account_name"), User.name, User.email)
+        sa.select(
+            Invitation.role,
+            Invitation.created_by.is_(None).label("by_operator"),
+            Account.name.label("account_name"),
+            User.name,
+            User.email,
+            password_sign_in.IS_LINKED,
+        )
         .join(Account, Account.id == Invitation.account_id)
         .outerjoin(User, User.id == Invitation.user_id)
         .where(Invitation.digest == session_records.digest(code), Invitation.expires_at > now())
@@ -123,14 +140,20 @@ def read_link(code: str) -> dict[str, Any]:
         row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(GONE)
-    return dict(row._mapping)
+    if row.email is None:
+        password_sign_in.require_anybody()
+    elif not row.by_operator:
+        password_sign_in.require(row.email, row.is_linked, "You")
+    uses_password = row.email is not None and password_sign_in.may_use_password(row.email, row.is_linked)
+    return {**row._mapping, "uses_password": uses_password}
 
 
 def join(visitor: Visitor, code: str, values: Mapping[str, Any], key: str | None = None) -> str | HalfSession:
     """Use a link to join, and sign in. Returns the id of the session.
 
     With the key of the form, a repeated call with the same address and password returns the session of the first for
-    ten minutes, unless that session has ended. Raises NotFound (the link), InvalidInput.
+    ten minutes, unless that session has ended. Raises NotFound (the link), InvalidInput, and Conflict where passwords
+    are off.
     """
     return _use(_join, visitor, code, values, key)
 
@@ -141,7 +164,7 @@ def choose_password(
     """Use a link to choose a new password; all other sessions of the user end. The key is as for `join`.
 
     A person with a second factor gets a half-session: the link alone does not sign them in.
-    Raises NotFound, InvalidInput.
+    Raises NotFound, InvalidInput, and Conflict where passwords are off and the link is not from the terminal.
     """
     return _use(_choose_password, visitor, code, values, key)
 
@@ -159,6 +182,8 @@ def _use(act: Act, visitor: Visitor, code: str, values: Mapping[str, Any], key: 
 
 def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str | HalfSession:
     checked = parse(UserValues, values)
+    if not password_sign_in.may_use_password(checked.email, is_linked=False):
+        raise InvalidInput([("/email", password_sign_in.refusal("The person with this address").detail)])
     password_hash = passwords.hash_password(checked.password)
     with db.transaction() as session:
         invitation = invitation_records.use_up(session, code, to_join=True)
@@ -174,7 +199,7 @@ def _join(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: st
         with user_records.storing_address(OTHER_OR_SIGN_IN):
             session.flush()
         _record(session, user, "user.joined", visitor)
-        return half_sessions.begin(session, user, visitor, session_id, method=SignInMethod.LINK)
+        return half_sessions.begin(session, user, visitor, session_id)
 
 
 def _choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], session_id: str) -> str | HalfSession:
@@ -191,7 +216,18 @@ def _choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], ses
         user.password_hash = password_hash
         session_records.end_all(session, user.id)
         _record(session, user, "user.password_reset", visitor)
-        return half_sessions.begin(session, user, visitor, session_id, method=SignInMethod.LINK)
+        method = SignInMethod.LINK if link["by_operator"] else SignInMethod.PASSWORD
+        return half_sessions.begin(session, user, visitor, session_id, method=method)
+
+
+def _let_in_again(session: Session, actor: Actor, user: User) -> bool:
+    """Activate a person whom only the provider deactivated. Returns whether it did."""
+    taken = sa.update(Identity).where(Identity.user_id == user.id, Identity.has_lost_role)
+    if session.execute(taken.values(has_lost_role=False).returning(Identity.id)).first() is None:
+        return False
+    user.is_active = True
+    event_records.add(session, actor, "user.activated", ("user", user.id, user.name))
+    return True
 
 
 def _is_open_to_join(actor: Actor) -> sa.ColumnElement[bool]:

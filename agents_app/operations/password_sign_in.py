@@ -3,12 +3,18 @@
 A link of the terminal to choose a password signs everyone in. It is the way back in while the provider is away.
 """
 
+from uuid import UUID
+
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
 
 from agents_app.config import settings
+from agents_app.config_sign_on import PasswordSignIn
 from agents_app.errors import Conflict
 from agents_app.models import Identity, User
 from agents_app.schemas.users import email_spellings
+from agents_app.values.choices import SignInMethod
 
 
 def _issuer() -> str:
@@ -28,12 +34,27 @@ IS_LINKED = (
 """Whether a user is linked to the provider, as a column of a query on users."""
 
 
+def is_linked(connection: Session | Connection, user_id: UUID | None) -> bool:
+    """Whether this user is linked to the provider."""
+    return bool(_issuer()) and bool(connection.scalar(sa.select(IS_LINKED).where(User.id == user_id)))
+
+
 def may_use_password(email: str, is_linked: bool) -> bool:
     """Whether the person with this address may sign in with a password. `is_linked`: IS_LINKED of their row."""
-    rule = settings().password_sign_in
+    return is_allowed(settings().password_sign_in, email, is_linked)
+
+
+def is_allowed(rule: PasswordSignIn, email: str, is_linked: bool) -> bool:
+    """What `may_use_password` says under this rule."""
     if rule.is_on:
         return not is_linked
     return not set(email_spellings(email)).isdisjoint(text for named in rule.emails for text in email_spellings(named))
+
+
+def ways_in(email: str, *, is_linked: bool, has_password: bool) -> list[SignInMethod]:
+    """How the person with this address can sign in, without a link of the terminal."""
+    by_password = [SignInMethod.PASSWORD] if has_password and may_use_password(email, is_linked) else []
+    return [*by_password, *([SignInMethod.PROVIDER] if is_linked else [])]
 
 
 def may_anybody() -> bool:
@@ -42,10 +63,10 @@ def may_anybody() -> bool:
     return rule.is_on or bool(rule.emails)
 
 
-def require(email: str, is_linked: bool) -> None:
-    """Raise Conflict, with what to use, unless the person with this address may sign in with a password."""
+def require(email: str, is_linked: bool, who: str) -> None:
+    """Raise Conflict, with what `who` uses instead, unless the person with this address may use a password."""
     if not may_use_password(email, is_linked):
-        raise refusal("This person")
+        raise refusal(who)
 
 
 def require_anybody() -> None:
@@ -56,7 +77,8 @@ def require_anybody() -> None:
 
 def refusal(who: str) -> Conflict:
     """The error that says what this person uses in place of a password."""
-    return Conflict(f"{who} signs in with {host()}, not with a password.", code="passwords_off")
+    signs = "sign" if who == "You" else "signs"
+    return Conflict(f"{who} {signs} in with {host()}, not with a password.", code="passwords_off")
 
 
 def host() -> str:

@@ -11,7 +11,14 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import NotFound, NotSignedIn, Unavailable
 from agents_app.models import Account, SecondFactor, User, UserSession
-from agents_app.operations import event_records, half_sessions, login_attempts, passwords, session_records
+from agents_app.operations import (
+    event_records,
+    half_sessions,
+    login_attempts,
+    password_sign_in,
+    passwords,
+    session_records,
+)
 from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.operations.session_records import digest
@@ -38,6 +45,7 @@ BY_DIGEST = (
         Account.name.label("account_name"),
         sa.and_(ASKS_FOR_CODES, SecondFactor.confirmed_at.is_not(None)).label("has_second_factor"),
         sa.and_(ASKS_FOR_CODES, Account.requires_second_factor, SecondFactor.confirmed_at.is_(None)).label("lacks_one"),
+        password_sign_in.IS_LINKED,
     )
     .join(User, User.id == UserSession.user_id)
     .join(Account, Account.id == User.account_id)
@@ -63,13 +71,17 @@ def sign_in(visitor: Visitor, email: str, password: str) -> str | HalfSession:
     email = normalise_email(typed)
     attempt_id = login_attempts.record_or_refuse(visitor, email)
     with db.reading() as connection:
-        query = sa.select(User.id, User.password_hash).where(User.email.in_(email_spellings(typed)))
+        query = sa.select(User.id, User.email, User.password_hash, password_sign_in.IS_LINKED).where(
+            User.email.in_(email_spellings(typed))
+        )
         row = connection.execute(query.order_by((User.email == email).desc()).limit(1)).one_or_none()
     # Not in a transaction: this takes tens of milliseconds, and as long for an unknown address.
     if not passwords.is_correct(row.password_hash if row else None, password) or row is None:
         with db.transaction() as session:
             event_records.add_anonymous(session, "user.sign_in_failed", visitor)
         raise NotSignedIn(WRONG)
+    # Not before the password is checked: it tells who has an account here.
+    _require_password_sign_in(row.email, row.is_linked)
     upgraded = passwords.hash_password(password) if passwords.needs_rehash(row.password_hash) else row.password_hash
     with db.transaction() as session:
         # The lock on the user makes a change of the password at the same time end this session or refuse it.
@@ -85,7 +97,8 @@ def sign_in(visitor: Visitor, email: str, password: str) -> str | HalfSession:
 def authenticate(visitor: Visitor, session_id: str) -> Actor:
     """Return the actor of a session, and record that it was seen.
 
-    Raises NotSignedIn where the session has ended or expired, or its user is deactivated.
+    Raises NotSignedIn where the session has ended or expired, or its user is deactivated, or where it began with a
+    password and its user may no longer use one.
     """
     moment = now()
     idle_since = moment - settings().session_idle
@@ -94,6 +107,8 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
         row = connection.execute(BY_DIGEST, values).one_or_none()
     if row is None:
         raise NotSignedIn("Sign in to continue.")
+    if row.method == SignInMethod.PASSWORD:
+        _require_password_sign_in(row.email, row.is_linked)
     seen_at = row.last_seen_at
     if moment - seen_at > TOUCH_EVERY:
         _touch(row.session_id, moment)
@@ -118,6 +133,7 @@ def listing(actor: Actor, session_id: str) -> list[dict[str, Any]]:
         UserSession.last_seen_at,
         UserSession.address,
         UserSession.user_agent,
+        UserSession.method,
         (UserSession.digest == digest(session_id)).label("is_this_one"),
     ).where(
         UserSession.user_id == actor.user_id,
@@ -143,6 +159,12 @@ def end_others(actor: Actor, session_id: str) -> None:
     with db.transaction() as session:
         session_records.end_all(session, actor.user_id, but=session_id)
         event_records.add(session, actor, "user.other_sessions_ended")
+
+
+def _require_password_sign_in(email: str, is_linked: bool) -> None:
+    if not password_sign_in.may_use_password(email, is_linked):
+        refusal = password_sign_in.refusal("You")
+        raise NotSignedIn(refusal.detail, code=refusal.code)
 
 
 def _actor(row: sa.Row[*tuple[Any, ...]], visitor: Visitor, idle_until: datetime) -> Actor:

@@ -16,6 +16,7 @@ from agents_app.operations import (
     invitation_records,
     login_attempts,
     own_password,
+    password_sign_in,
     passwords,
     session_records,
     user_records,
@@ -26,12 +27,22 @@ from agents_app.values.fields import parse
 from agents_app.values.text import to_nfc
 
 
+def may_use_password(actor: Actor) -> bool:
+    """Whether the actor may sign in with a password."""
+    with db.reading() as connection:
+        is_linked = password_sign_in.is_linked(connection, actor.user_id)
+    return password_sign_in.may_use_password(actor.email, is_linked)
+
+
 def change_password(actor: Actor, session_id: str, values: Mapping[str, Any]) -> None:
     """Change the actor's own password. Their other sessions and their link to choose a password end.
 
-    Raises InvalidInput, Throttled after too many wrong passwords, and Conflict if the password has just been changed.
+    Raises InvalidInput, Throttled after too many wrong passwords, and Conflict if the password has just been changed or
+    the actor may not use one.
     """
     actor.require_recent_code()
+    if not may_use_password(actor):
+        raise password_sign_in.refusal("You")
     checked = parse(NewPasswordValues, values, {"name": actor.name, "email": actor.email})
     if to_nfc(checked.current_password) == checked.password:
         raise InvalidInput([("/password", "Choose a password that differs from the current one.")])

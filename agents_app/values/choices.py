@@ -98,7 +98,7 @@ class SignInMethod(StrEnum):
     PASSWORD = "password"
     PROVIDER = "provider"
     LINK = "link"
-    """A link to join or to choose a password, or the set-up page."""
+    """A link of the terminal to choose a password; where passwords are off, also the set-up page."""
 
 
 class Door(StrEnum):
