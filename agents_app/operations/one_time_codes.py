@@ -109,7 +109,9 @@ def grouped(text: str) -> str:
     return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
-def _use_recovery_code(session: Session, actor: Actor, code: str, moment: datetime) -> None:
+def _use_recovery_code(session: Session, actor: Actor, typed: str, moment: datetime) -> None:
+    # Base32 has neither 0 nor 1: who types them has read an O or an L.
+    code = typed.replace("0", "o").replace("1", "l")
     own = sa.and_(RecoveryCode.user_id == actor.user_id, RecoveryCode.used_at.is_(None))
     used = sa.update(RecoveryCode).where(own, RecoveryCode.digest == session_records.digest(code))
     if session.execute(used.values(used_at=moment).returning(RecoveryCode.digest)).one_or_none() is None:

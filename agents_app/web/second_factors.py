@@ -36,8 +36,9 @@ def set_up() -> Answer:
         return _to_profile(refusal.detail)
     if refused:
         return _set_up_page(form, unsaved), *refused
-    # The actor of this request has no second factor yet.
+    # The actor of this request had no second factor yet.
     g.pop("actor")
+    current_actor()
     return _codes_page(form.result, unsaved)
 
 

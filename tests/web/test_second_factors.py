@@ -207,6 +207,7 @@ def test_the_set_up_shows_the_codes_once_and_nothing_secret_stays(
     assert isinstance(done, Page)
     shown = done.root.one(id="recovery-codes").text.split()
     assert len(shown) == one_time_codes.RECOVERY_CODES
+    assert done.form("/sign-out")
     profile = browser.get("/profile")
     assert "10 of your recovery codes are left" in profile.text
     cookie = browser.client.get_cookie(cookie_name(console))
@@ -373,7 +374,7 @@ def test_a_removal_asks_for_the_password_and_a_code(console: Flask, admin: Actor
     path = f"{SET_UP}/remove"
     refused = browser.send(path, current_password="wrong", recovery_code=codes[0], status=422)
     assert isinstance(refused, Page)
-    assert refused.error_at("current_password") == "This is not your current password."
+    assert refused.error_at("password-for-removal") == "This is not your current password."
     browser.send(path, current_password=PASSWORD, code="000000", status=422)
 
     browser.send(path, current_password=PASSWORD, recovery_code=codes[0])

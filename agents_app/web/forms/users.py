@@ -98,7 +98,10 @@ class SetUpFactorForm(FormWithPasswords):
 class RemoveFactorForm(CodeForm, FormWithPasswords):
     """The removal of a second factor: the password, and a code."""
 
-    current_password = make_input(NewPasswordValues, "current_password", span=SPAN_WHOLE)
+    # Its own id: the dialog with this form opens on the page that changes the password.
+    current_password = Secret(
+        input_spec(NewPasswordValues, "current_password", span=SPAN_WHOLE), id="password-for-removal"
+    )
 
 
 class AccountForm(ConsoleForm):
