@@ -78,7 +78,7 @@ def to_moment(value: Any) -> datetime | None:
 
 
 def _subject(claims: Mapping[str, Any], issuer: Issuer) -> str:
-    # The `sub` of Entra ID is another one in each registered app: a new registration would make everyone another person.
+    # The `sub` of Entra ID is another one in each registered app: a new registration would change everyone.
     name = "sub" if issuer.tenant_id is None else "oid"
     if issuer.tenant_id is not None and claims.get("tid") != issuer.tenant_id:
         raise SignOnRefused("The ID token is from another tenant than the one in OIDC_ISSUER.", code="tenant")
