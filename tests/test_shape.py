@@ -20,7 +20,7 @@ FILES = sorted([*(path for folder in FOLDERS for path in (ROOT / folder).rglob("
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "values", "probes", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
-INSIDE |= {"operations", "http", "config", "config_display", "sign_on"}
+INSIDE |= {"operations", "http", "config", "config_display", "config_sign_on", "sign_on"}
 # The folders of `probes` that contain a probe.
 KINDS = " ".join(sorted(path.parent.name for path in (APP / "probes").glob("*/probe.py")))
 # The rooms of a part, from the lowest to the highest: each uses only those before it. Rooms in one text use neither
@@ -108,15 +108,18 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "doctor": (
         {
             "config",
+            "config_sign_on",
             "config_sources",
             "database",
             "db",
             "dbtools",
             "encryption",
             "errors",
+            "identity_provider",
             "models",
             "operations",
             "paths",
+            "sign_on",
             "values",
         },
         {"alembic", "sqlalchemy"},

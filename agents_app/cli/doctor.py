@@ -26,9 +26,9 @@ RESULT_WIDTH = max(map(len, Result)) + 1
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Check the installation for problems.
 
-    Checks settings, keys, files, disk, database, migrations, backups and clock, and changes nothing. The exit code is 1
-    if there is a problem, and 0 if there are only warnings. Secrets are not decrypted; `flask secrets verify` does
-    that.
+    Checks settings, identity provider, keys, files, disk, database, migrations, backups and clock, and changes nothing.
+    The exit code is 1 if there is a problem, and 0 if there are only warnings. Secrets are not decrypted; `flask
+    secrets verify` does that.
     """
     checks = run_checks()
     if as_json:
@@ -98,7 +98,7 @@ def _lines(checks: list[Check]) -> Iterator[str]:
     for check in checks:
         if check.group != group:
             group = check.group
-            yield group.capitalize()
+            yield group.replace("_", "-").capitalize()
         yield f"  {check.result.ljust(RESULT_WIDTH)} {check.detail}"
         if check.do:
             yield f"  {' ' * RESULT_WIDTH} do: {check.do}"

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 # In the order in which they are shown.
-GROUPS = ("program", "settings", "keys", "files", "disk", "database", "migrations", "backups", "clock")
+GROUPS = ("program", "settings", "sign_on", "keys", "files", "disk", "database", "migrations", "backups", "clock")
 
 
 class Result(StrEnum):

@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app import config
 from agents_app.config import Settings
-from agents_app.doctor import backup, clock, configuration, database, disk, files, migrations, program
+from agents_app.doctor import backup, clock, configuration, database, disk, files, migrations, program, sign_on
 from agents_app.doctor.check import GROUPS, Check, ok, problem, skipped
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.models import EncryptionKey
@@ -31,11 +31,12 @@ def run_checks(environ: Mapping[str, str] | None = None, env_file: Path = ROOT /
     checks = [
         *program.checks(),
         *configuration.checks(environ, env_file, settings, wrong, is_read=is_read),
+        sign_on.check_provider(settings, wrong),
         *files.settings_files(env_file, config.setting_files(environ, env_file if is_read else None)),
         *files.data_files(url, folder),
         *disk.checks(url, folder, newest_backup=size),
         newest,
-        *(_database_checks(url, settings, wrong) if url else _skipped_checks(DATABASE_UNKNOWN)),
+        *(_database_checks(url, settings, wrong) if url else _skipped_checks(settings, DATABASE_UNKNOWN)),
     ]
     return sorted(checks, key=lambda check: GROUPS.index(check.group))
 
@@ -47,12 +48,15 @@ def _database_checks(url: URL, settings: Settings, wrong: config.SettingErrors) 
             yield from database.run_or_problem(
                 connection, "keys.fit", lambda found: _encryption_key_check(found, settings, wrong)
             )
+            yield from database.run_or_problem(
+                connection, sign_on.ACCOUNT, lambda found: sign_on.check_people(found, settings, wrong)
+            )
             yield from database.run_or_problem(connection, "clock.server", clock.compare_with_server)
             yield from database.run_or_problem(connection, "clock.rows", clock.compare_with_events)
             yield from _migration_checks(url, connection, settings, wrong)
     except database.Unreachable as failure:
         yield failure.check
-        yield from _skipped_checks(UNREACHABLE)
+        yield from _skipped_checks(settings, UNREACHABLE)
 
 
 def _migration_checks(
@@ -90,5 +94,6 @@ def _encryption_key_check(connection: Connection, settings: Settings, wrong: con
         yield ok(code, "The encryption keys match the stored secrets. To check every secret: flask secrets verify")
 
 
-def _skipped_checks(why: str) -> list[Check]:
-    return [skipped(code, why) for code in ("keys.fit", *MIGRATION_CODES, "clock.rows")]
+def _skipped_checks(settings: Settings, why: str) -> list[Check]:
+    codes = ("keys.fit", *MIGRATION_CODES, "clock.rows")
+    return [*(skipped(code, why) for code in codes), *sign_on.skipped_checks(settings, why)]

@@ -83,8 +83,8 @@ def _decode(token: str, keys: Callable[[bool], KeySet]) -> jwt.Token:
     registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
     try:
         return jwt.decode(token, keys(False), registry=registry)
-    except InvalidKeyIdError:
-        # The provider may have begun to sign with a new key.
+    except (BadSignatureError, InvalidKeyIdError):
+        # The provider may have begun to sign with a new key, which has no id or the id of the one before.
         return jwt.decode(token, keys(True), registry=registry)
 
 
@@ -97,7 +97,8 @@ def _further_checks(claims: dict[str, Any], expected: Expected, moment: float) -
     yield not is_same, "The ID token belongs to another sign-in.", "nonce"
     yield moment - claims["iat"] > AGE_MAX_S + SKEW_S, f"The ID token is too old. {CLOCKS}", "too_old"
     yield not is_subject(subject), "The ID token names nobody.", "subject"
-    for name in ("auth_time", "session_expiry"):
+    # JSON in Python has NaN, which is neither early nor late.
+    for name in ("exp", "iat", "nbf", "auth_time", "session_expiry"):
         is_time = name not in claims or to_moment(claims[name]) is not None
         yield not is_time, f"The ID token is not valid: {name} is not a time.", name
 

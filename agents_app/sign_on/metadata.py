@@ -31,10 +31,13 @@ def read(document: Any, issuer: Issuer) -> Metadata:
         raise ProviderUnavailable(f"{issuer.configuration_url} is not the document of an OpenID provider.")
     if document["issuer"] != issuer.url:
         # The text is the provider's, and is shown to the operator only if it is a URL.
-        given = document["issuer"] if _is_safe(document["issuer"]) else "another text"
+        given = document["issuer"] if _is_safe(document["issuer"], issuer) else "another text"
         raise ProviderUnavailable(f"OIDC_ISSUER is {issuer.url}, but the provider calls itself {given}.")
     if "S256" not in _texts(document, "code_challenge_methods_supported", "S256"):
         raise ProviderUnavailable(f"{issuer.host} does not support PKCE with S256, which the console needs.")
+    methods = _texts(document, "token_endpoint_auth_methods_supported", "client_secret_basic")
+    if not {"client_secret_basic", "client_secret_post"}.intersection(methods):
+        raise ProviderUnavailable(f"{issuer.host} takes no client secret, which is how the console signs in there.")
     return Metadata(
         authorization_endpoint=_endpoint(document, "authorization_endpoint", issuer),
         token_endpoint=_endpoint(document, "token_endpoint", issuer),
@@ -43,28 +46,30 @@ def read(document: Any, issuer: Issuer) -> Metadata:
             _endpoint(document, "end_session_endpoint", issuer) if document.get("end_session_endpoint") else None
         ),
         # Without the member, the header is what every provider takes (section 3 of Discovery).
-        takes_secret_in_body="client_secret_post" in _texts(document, "token_endpoint_auth_methods_supported", ""),
+        takes_secret_in_body="client_secret_post" in methods,
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
-def _texts(document: dict[str, Any], name: str, default: str) -> list[Any]:
+def _texts(document: dict[str, Any], name: str, default: str) -> list[str]:
     # Entra ID supports PKCE and does not say so.
     found = document.get(name, [default])
-    return found if isinstance(found, list) else []
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
 def _endpoint(document: dict[str, Any], name: str, issuer: Issuer) -> str:
     url = document.get(name)
-    if not isinstance(url, str) or not _is_safe(url):
+    if not isinstance(url, str) or not _is_safe(url, issuer):
         raise ProviderUnavailable(f"{issuer.host} publishes no https URL as its {name}.")
     return url
 
 
-def _is_safe(url: str) -> bool:
+def _is_safe(url: str, issuer: Issuer) -> bool:
+    # A provider on the internet has no business with programs on this machine.
+    is_local = issuer.url.startswith("http:")
     try:
         origin, rest = split(url)
     except ValueError:
         return False
     is_plain = len(url) <= URL_MAX and url.isascii() and url.isprintable() and " " not in url and "#" not in rest
-    return is_plain and (origin.scheme == "https" or is_loopback(origin.host))
+    return is_plain and (origin.scheme == "https" or (is_local and is_loopback(origin.host)))

@@ -4,27 +4,28 @@ The protocol is OpenID Connect Core 1.0 with the authorisation code flow, PKCE (
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any, Generic, TypeVar
+from threading import BoundedSemaphore
+from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
+from requests.exceptions import HTTPError
 
 from agents_app.errors import ConsoleError
 from agents_app.sign_on import id_token
+from agents_app.sign_on.cached import Cached
 from agents_app.sign_on.errors import ProviderUnavailable, SignOnRefused
-from agents_app.sign_on.http_client import Client
+from agents_app.sign_on.http_client import LIMITS, Client, Limits
 from agents_app.sign_on.metadata import Metadata
 from agents_app.sign_on.metadata import read as read_metadata
 from agents_app.values.issuers import Issuer
-
-T = TypeVar("T")
 
 SCOPE = "openid profile email"
 # After this time the discovery document is read again. The old one is used while the provider is away.
@@ -33,10 +34,6 @@ METADATA_S = 3_600
 KEYS_S = 600
 # A token with an unknown key makes this server read the keys again, but not more often than this.
 REFRESH_S = 10
-# After a failure, the provider is not asked again for this time.
-FAILURE_S = 5
-# How old a discovery document may be while the provider is away.
-OLD_S = 86_400
 KEY_TYPES = ("RSA", "EC", "OKP")
 # The errors that a provider may send (RFC 6749, sections 4.1.2.1 and 5.2; OpenID Connect Core 1.0, section 3.1.2.6).
 REFUSALS = {
@@ -69,23 +66,35 @@ class Provider:
     """The provider of the console, with its documents in memory. Threads can share it; each process has its own."""
 
     def __init__(
-        self, issuer: Issuer, client_id: str, client_secret: str, places: int, clock: Callable[[], float] = time.time
+        self,
+        issuer: Issuer,
+        client_id: str,
+        client_secret: str,
+        places: int,
+        *,
+        clock: Callable[[], float] = time.time,
+        limits: Limits = LIMITS,
     ) -> None:
         self.issuer = issuer
         self.client_id = client_id
         self._client_secret = client_secret
-        self._client = Client(issuer.host, places)
+        self._client = Client(issuer.host, places, limits)
+        self._places = BoundedSemaphore(places)
         self._clock = clock
-        self._metadata = _Cached[Metadata](clock, METADATA_S)
-        self._keys = _Cached[KeySet](clock, KEYS_S)
+        self._metadata = Cached[Metadata](clock, METADATA_S)
+        self._keys = Cached[KeySet](clock, KEYS_S)
 
     def metadata(self) -> Metadata:
         """What the provider publishes about itself. Raises ProviderUnavailable."""
-        return self._metadata.get(self._fetch_metadata, can_be_old=True)
+        if found := self._metadata.fresh():
+            return found
+        with self._place():
+            return self._read_metadata()
 
-    def keys(self, is_unknown: bool = False) -> KeySet:
-        """The keys of the provider; after an unknown key they are read again. Raises ProviderUnavailable."""
-        return self._keys.get(self._fetch_keys, age_max=REFRESH_S if is_unknown else None)
+    def keys(self) -> KeySet:
+        """The keys of the provider. Raises ProviderUnavailable."""
+        with self._place():
+            return self._read_keys(False)
 
     def authorization_url(self, attempt: Attempt, redirect_uri: str, max_age: int, *, is_again: bool = False) -> str:
         """Where the browser goes to sign in. With `is_again`, the provider asks even if the person is signed in there.
@@ -112,14 +121,15 @@ class Provider:
 
         Raises SignOnRefused, ProviderUnavailable.
         """
-        metadata = self.metadata()
-        self._check_answer(answer, metadata)
-        token = self._exchange(attempt, redirect_uri, answer["code"], metadata)
-        access_token = token.get("access_token")
-        expected = id_token.Expected(
-            self.issuer.url, self.client_id, attempt.nonce, access_token if isinstance(access_token, str) else None
-        )
-        return id_token.read(token.get("id_token"), self.keys, expected, self._clock)
+        with self._place():
+            metadata = self._read_metadata()
+            self._check_answer(answer, metadata)
+            token = self._exchange(attempt, redirect_uri, answer["code"], metadata)
+            access_token = token.get("access_token")
+            expected = id_token.Expected(
+                self.issuer.url, self.client_id, attempt.nonce, access_token if isinstance(access_token, str) else None
+            )
+            return id_token.read(token.get("id_token"), self._read_keys, expected, self._clock)
 
     def end_session_url(self, return_url: str, login_hint: str | None = None) -> str | None:
         """Where the browser goes to sign out at the provider; None if it does not offer that, or is not known now."""
@@ -131,6 +141,22 @@ class Provider:
         if login_hint:
             parameters["logout_hint"] = login_hint
         return with_parameters(endpoint, parameters) if endpoint else None
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        # Those who wait for a slow provider are few, so that others get the rest of the threads.
+        if not self._places.acquire(blocking=False):
+            raise ProviderUnavailable(f"{self.issuer.host} answers slowly, and other people are waiting for it.")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _read_metadata(self) -> Metadata:
+        return self._metadata.get(self._fetch_metadata, can_be_old=True)
+
+    def _read_keys(self, is_unknown: bool) -> KeySet:
+        return self._keys.get(self._fetch_keys, age_max=REFRESH_S if is_unknown else None)
 
     def _check_answer(self, answer: Mapping[str, str], metadata: Metadata) -> None:
         # Without this check, a provider that attackers control could pass on a code that this one issued.
@@ -170,46 +196,12 @@ class Provider:
         return read_metadata(self._client.run(_get(self.issuer.configuration_url)), self.issuer)
 
     def _fetch_keys(self) -> KeySet:
-        document = self._client.run(_get(self.metadata().jwks_uri))
+        document = self._client.run(_get(self._read_metadata().jwks_uri))
         listed = document.get("keys") if isinstance(document, dict) else None
-        try:
-            # Symmetric keys and keys for encryption sign no tokens.
-            fitting = [key for key in listed or [] if key.get("kty") in KEY_TYPES and key.get("use", "sig") == "sig"]
-            return KeySet.import_key_set({"keys": fitting})
-        except (AttributeError, JoseError, KeyError, TypeError, ValueError) as error:
-            raise ProviderUnavailable(f"{self.issuer.host} publishes no usable keys.") from error
-
-
-class _Cached(Generic[T]):
-    """A document of the provider. One thread reads it, and the others wait; a failure is remembered for a moment."""
-
-    def __init__(self, clock: Callable[[], float], lifetime: int) -> None:
-        self._clock = clock
-        self._lifetime = lifetime
-        self._lock = Lock()
-        self._found: T | None = None
-        self._found_at = 0.0
-        self._failure: ProviderUnavailable | None = None
-        self._failed_at = 0.0
-
-    def get(self, fetch: Callable[[], T], *, age_max: int | None = None, can_be_old: bool = False) -> T:
-        """The document, read again if it is older than `age_max`, or than its lifetime. Raises what `fetch` raises.
-
-        With `can_be_old`, an old document is returned where it cannot be read again.
-        """
-        with self._lock:
-            moment = self._clock()
-            if self._found is not None and moment - self._found_at < (self._lifetime if age_max is None else age_max):
-                return self._found
-            if self._failure is None or moment - self._failed_at >= FAILURE_S:
-                try:
-                    self._found, self._found_at, self._failure = fetch(), moment, None
-                    return self._found
-                except ProviderUnavailable as failure:
-                    self._failure, self._failed_at = failure, moment
-            if can_be_old and self._found is not None and moment - self._found_at < OLD_S:
-                return self._found
-            raise self._failure
+        keys = [key for key in map(_key, listed if isinstance(listed, list) else []) if key]
+        if not keys:
+            raise ProviderUnavailable(f"{self.issuer.host} publishes no usable keys.")
+        return KeySet(keys)
 
 
 def with_parameters(url: str, parameters: Mapping[str, str]) -> str:
@@ -220,14 +212,25 @@ def with_parameters(url: str, parameters: Mapping[str, str]) -> str:
 def _get(url: str) -> Callable[[OAuth2Session], Any]:
     def get(session: OAuth2Session) -> Any:
         response = session.get(url, withhold_token=True, allow_redirects=False)
-        response.raise_for_status()
+        if response.status_code != 200:
+            raise HTTPError(response=response)
         return response.json()
 
     return get
 
 
-def _refusal(error: str, host: str) -> ConsoleError:
+def _key(members: Any) -> Key | None:
+    """A key that signs tokens. A key of a kind that is not known must not make the others unusable."""
+    is_fitting = isinstance(members, dict) and members.get("kty") in KEY_TYPES and members.get("use", "sig") == "sig"
+    try:
+        return JWKRegistry.import_key(members) if is_fitting else None
+    except (AttributeError, JoseError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _refusal(given: Any, host: str) -> ConsoleError:
     # The provider's description is not shown: anyone can write one into the address.
+    error = given if isinstance(given, str) else ""
     if error in ("server_error", "temporarily_unavailable"):
         return ProviderUnavailable(f"{host} says that it cannot sign people in at the moment.")
     return SignOnRefused(

@@ -53,21 +53,29 @@ class LoopbackProvider:
         self.sign: Callable[[dict[str, Any], dict[str, Any]], str] = self.signed
         self.replies: dict[str, Callable[[Request], Reply]] = {}
         self.codes: dict[str, Code] = {}
+        # The hosts that clients asked a proxy for.
+        self.asked_for: list[str] = []
         server.answer = self.answer
 
     def answer(self, request: Request) -> Reply:
         """The answer to a request."""
         path = urlsplit(request.path).path
-        if path in self.replies:
-            return self.replies[path](request)
-        paths = {
-            "/.well-known/openid-configuration": lambda: Reply(body=self.document()),
-            "/keys": lambda: Reply(body={"keys": [key.as_dict(private=False) for key in self.keys]}),
-            "/authorize": lambda: self.authorize(request),
-            "/token": lambda: self.token(request),
-            "/sign-out": lambda: self.sign_out(request),
+        return self.replies[path](request) if path in self.replies else self.reply(path.rpartition("/")[2], request)
+
+    def reply(self, name: str, request: Request) -> Reply:
+        """The answer of the endpoint with this name."""
+        endpoints = {
+            "openid-configuration": lambda: Reply(body=self.document()),
+            "keys": lambda: Reply(body={"keys": [key.as_dict(private=False) for key in self.keys]}),
+            "authorize": lambda: self.authorize(request),
+            "token": lambda: self.token(request),
+            "sign-out": lambda: self.sign_out(request),
         }
-        return paths[path]() if path in paths else Reply(404, {"error": "not_found"})
+        return endpoints[name]() if name in endpoints else Reply(404, {"error": "not_found"})
+
+    def request_of(self, url: str) -> dict[str, str]:
+        """The parameters of a URL to which a browser is sent."""
+        return _parameters(urlsplit(url).query)
 
     def document(self) -> dict[str, Any]:
         """The discovery document."""
