@@ -79,8 +79,13 @@ def read(
     return dict(claims)
 
 
+class _Registry(JWSRegistry):
+    # Some providers send their certificates with each token.
+    max_header_length = 16_000
+
+
 def _decode(token: str, keys: Callable[[bool], KeySet]) -> jwt.Token:
-    registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
+    registry = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
     try:
         return jwt.decode(token, keys(False), registry=registry)
     except (BadSignatureError, InvalidKeyIdError):

@@ -29,9 +29,9 @@ def client(provider: LoopbackProvider) -> Provider:
     return make_client(provider)
 
 
-def make_client(provider: LoopbackProvider, places: int = 2, **options: Any) -> Provider:
+def make_client(provider: LoopbackProvider, places: int = 2, secret: str = CLIENT_SECRET, **options: Any) -> Provider:
     """A client for a provider, with the secret that it knows."""
-    return Provider(issuers.parse(provider.issuer), CLIENT_ID, CLIENT_SECRET, places, **options)
+    return Provider(issuers.parse(provider.issuer), CLIENT_ID, secret, places, **options)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
