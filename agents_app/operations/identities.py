@@ -89,8 +89,11 @@ def check_link(actor: Actor, claim: Claim) -> None:
         _require_unlinked(session, actor, claim)
 
 
-def link_own(actor: Actor, claim: Claim) -> None:
-    """Link an identity, which the provider has just established, to the actor. Raises CodeNeeded, Conflict."""
+def link_own(actor: Actor, session_id: str, claim: Claim) -> None:
+    """Link an identity, which the provider has just established, to the actor. This session goes on as one through it.
+
+    Raises CodeNeeded, Conflict.
+    """
     actor.require_recent_code()
     with db.transaction() as session:
         user_records.lock_account(session, actor.account_id)
@@ -101,6 +104,8 @@ def link_own(actor: Actor, claim: Claim) -> None:
         # It may have waited in another account.
         identity.account_id, identity.name, identity.email = actor.account_id, claim.name, claim.email
         _link(session, actor, identity, user)
+        this = sa.update(UserSession).where(UserSession.digest == session_records.digest(session_id))
+        session.execute(this.values(method=SignInMethod.PROVIDER))
 
 
 def can_unlink_own(actor: Actor) -> bool:
@@ -110,8 +115,8 @@ def can_unlink_own(actor: Actor) -> bool:
     return stored is not None and password_sign_in.may_use_password(actor.email, is_linked=False)
 
 
-def unlink_own(actor: Actor, session_id: str) -> bool:
-    """Remove the actor's own identity, and end their other sessions through the provider. Returns whether they had one.
+def unlink_own(actor: Actor) -> bool:
+    """Remove the actor's own identity, and end their sessions through the provider. Returns whether they had one.
 
     Raises CodeNeeded, and Conflict for a person who could not sign in any more.
     """
@@ -121,7 +126,7 @@ def unlink_own(actor: Actor, session_id: str) -> bool:
     with db.transaction() as session:
         user_records.lock_account(session, actor.account_id)
         user = session.get(User, actor.user_id)
-        return user is not None and _unlink(session, actor, user, but=session_id)
+        return user is not None and _unlink(session, actor, user)
 
 
 def _link(session: Session, actor: Actor, identity: Identity, user: User) -> None:
@@ -132,7 +137,7 @@ def _link(session: Session, actor: Actor, identity: Identity, user: User) -> Non
     event_records.add(session, actor, "user.identity_linked", _target(user), host=provider_host())
 
 
-def _unlink(session: Session, actor: Actor, user: User, but: str = "") -> bool:
+def _unlink(session: Session, actor: Actor, user: User) -> bool:
     identity = identity_records.of_user(session, user.id)
     if identity is None:
         return False
@@ -140,7 +145,7 @@ def _unlink(session: Session, actor: Actor, user: User, but: str = "") -> bool:
     through_provider = sa.delete(UserSession).where(
         UserSession.user_id == user.id, UserSession.method == SignInMethod.PROVIDER
     )
-    session.execute(through_provider.where(UserSession.digest != session_records.digest(but)))
+    session.execute(through_provider)
     event_records.add(session, actor, "user.identity_unlinked", _target(user), host=provider_host())
     return True
 

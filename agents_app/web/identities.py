@@ -13,11 +13,11 @@ from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.operations import identities, user_records, users
 from agents_app.operations.identity_records import Claim
 from agents_app.operations.permissions import Actor
-from agents_app.values.choices import Role
+from agents_app.values.choices import Role, SignInMethod
 from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import ROLE_NAMES, LinkForm
-from agents_app.web.sessions import SESSION_ID, Answer, current_actor, require_sign_in
+from agents_app.web.sessions import SESSION_ID, Answer, current_actor, end_browser_session, require_sign_in
 from agents_app.web.sign_on_attempts import CLAIM, LIFETIME_S
 
 pages = Blueprint("identities", __name__)
@@ -59,7 +59,7 @@ def link_own() -> Answer:
     claim, role = found
     form = ConsoleForm()
     if unsaved_form.is_submitted():
-        status = _submit(form, lambda _values: identities.link_own(actor, claim))
+        status = _submit(form, lambda _values: identities.link_own(actor, session[SESSION_ID], claim))
         if status == 303:
             session.pop(CLAIM)
             return _leave("web.profile.show", f"Your account at {provider_host()} was linked.")
@@ -76,7 +76,9 @@ def unlink_own() -> Answer:
         return _leave("web.profile.show", "You have no linked account.")
     form, status = ConsoleForm(), 200
     if unsaved_form.is_submitted():
-        status = _submit(form, lambda _values: identities.unlink_own(actor, session[SESSION_ID]))
+        status = _submit(form, lambda _values: identities.unlink_own(actor))
+    if status == 303 and actor.method is SignInMethod.PROVIDER:
+        return end_browser_session("Your account was unlinked. Sign in with your password.")
     if status == 303:
         return _leave("web.profile.show", "Your account was unlinked.")
     return render_template("identities/unlink_own.html", form=form, host=provider_host()), status
@@ -104,7 +106,8 @@ def link(identity_id: UUID) -> Answer:
     """Choose whose an identity is that waits."""
     actor = current_actor()
     identity = _find_waiting(actor, identity_id)
-    people = {str(one["id"]): f"{one['name']}, {one['email']}" for one in users.listing(actor) if not one["is_linked"]}
+    others = [one for one in users.listing(actor) if not one["is_linked"] and one["id"] != actor.user_id]
+    people = {str(one["id"]): f"{one['name']}, {one['email']}" for one in others}
     is_submitted = unsaved_form.is_submitted()
     form = LinkForm(request.form if is_submitted else None)
     form.person.spec = replace(form.person.spec, labels={"": "Choose a person", **people})

@@ -148,7 +148,7 @@ def test_a_person_links_their_account_on_the_profile(
     page.get_by_role("link", name="Unlink…").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     page.get_by_role("button", name="Unlink").click()
-    expect(page.get_by_text("Your account was unlinked.")).to_be_visible()
+    expect(page.get_by_text("Your account was unlinked. Sign in with your password.")).to_be_visible()
     with site.app.app_context():
         assert identities.own(admin) is None
 
@@ -156,7 +156,8 @@ def test_a_person_links_their_account_on_the_profile(
 def test_an_admin_links_a_waiting_account(
     site: Site, admin: Actor, open_page: Open, provider: LoopbackProvider
 ) -> None:
-    provider.claims = {"email": admin.email, "name": LONG, "sub": "a" * 200}
+    ben = make_user(site.app, account_id=admin.account_id, name="Ben")
+    provider.claims = {"email": ben.email, "name": LONG, "sub": "a" * 200}
     other, page = open_page(site), open_page(site)
     other.goto("/sign-on")
     expect(other.get_by_text("A person with your email address exists")).to_be_visible()
@@ -170,12 +171,12 @@ def test_an_admin_links_a_waiting_account(
     page.get_by_role("button", name="Link", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Choose a person.")
     check(page)
-    page.get_by_label("Person", exact=True).select_option(str(admin.user_id))
+    page.get_by_label("Person", exact=True).select_option(str(ben.user_id))
     page.get_by_role("button", name="Link", exact=True).click()
 
     expect(page.get_by_text("was linked.")).to_be_visible()
     check(page)
     other.get_by_role("link", name="Sign in at").click()
     expect(other.get_by_role("heading", name="Agents")).to_be_visible()
-    page.goto(f"/people/{admin.user_id}/unlink")
+    page.goto(f"/people/{ben.user_id}/unlink")
     check(page)

@@ -181,7 +181,8 @@ def test_a_person_whose_role_went_loses_everything_at_once(app: Flask, admin: Ac
     first, second = (provider_sign_in.sign_in(VISITOR, replace(ANN, role_values=("admin",))) for _ in range(2))
     ann = sessions.authenticate(VISITOR, first)
     made = invitations.invite(ann, {"role": "admin"})
-    own = invitations.make_reset_link(admin, ann.user_id)
+    operator = Actor(admin.account_id, "root", Door.TERMINAL, role=Role.ADMIN)
+    own = invitations.make_reset_link(operator, ann.user_id)
     other = open_console(app.config["SQLALCHEMY_DATABASE_URI"].render_as_string(hide_password=False), **SETTINGS)
 
     assert refused(role_values=()) == "no_role"
@@ -210,8 +211,8 @@ def test_the_last_admin_loses_the_role_too_and_the_terminal_gets_back_in(app: Fl
 
     operator = Actor(account, "root", Door.TERMINAL, role=Role.ADMIN)
     assert users.activate(operator, ann.user_id)
-    set_password(ann)
-    assert is_signed_in(sessions.sign_in(VISITOR, ann.email, PASSWORD))
+    code = invitations.make_reset_link(operator, ann.user_id)
+    assert is_signed_in(invitations.choose_password(VISITOR, code, {"password": "another-quiet-4-river"}))
 
 
 def test_a_person_whom_an_admin_deactivated_stays_deactivated(admin: Actor) -> None:
@@ -362,28 +363,32 @@ def test_an_identity_becomes_a_new_person_or_is_dismissed(admin: Actor) -> None:
 
 def test_unlinking_ends_the_sessions_through_the_provider_and_no_others(admin: Actor) -> None:
     ann = enter()
-    set_password(ann)
-    by_password = sessions.sign_in(VISITOR, ann.email, PASSWORD)
+    operator = Actor(admin.account_id, "root", Door.TERMINAL, role=Role.ADMIN)
+    code = invitations.make_reset_link(operator, ann.user_id)
+    by_link = invitations.choose_password(VISITOR, code, {"password": "another-quiet-4-river"})
     by_provider = provider_sign_in.sign_in(VISITOR, ANN)
 
     assert identities.unlink(admin, ann.user_id)
     assert not identities.unlink(admin, ann.user_id)
 
-    assert (is_signed_in(by_password), is_signed_in(by_provider)) == (True, False)
+    assert (is_signed_in(by_link), is_signed_in(by_provider)) == (True, False)
     assert refused() == "address_taken"
 
 
 def test_a_person_links_and_unlinks_themselves(app: Flask, admin: Actor) -> None:
     claim = Claim(ISSUER, "ann-1", "Ann", None)
-    identities.link_own(admin, claim)
+    this = sessions.sign_in(VISITOR, admin.email, PASSWORD)
+    identities.link_own(admin, this, claim)
+    assert sessions.authenticate(VISITOR, this).method is SignInMethod.PROVIDER
     assert enter(role_values=("admin",), email=None).user_id == admin.user_id
     other = make_user(app, account_id=admin.account_id)
     for actor, code in ((admin, "already_linked"), (other, "linked_elsewhere")):
         with pytest.raises(Conflict) as found:
-            identities.link_own(actor, claim)
+            identities.link_own(actor, "", claim)
         assert found.value.code == code
 
-    assert identities.unlink_own(admin, "")
+    assert identities.unlink_own(admin)
+    assert not is_signed_in(this)
     assert identities.own(admin) is None
     assert sessions.sign_in(VISITOR, admin.email, PASSWORD)
 
@@ -392,7 +397,7 @@ def test_a_person_without_a_password_does_not_unlink_themselves(admin: Actor) ->
     ann = enter()
 
     with pytest.raises(Conflict) as found:
-        identities.unlink_own(ann, "")
+        identities.unlink_own(ann)
 
     assert found.value.code == "no_password"
 
@@ -400,7 +405,7 @@ def test_a_person_without_a_password_does_not_unlink_themselves(admin: Actor) ->
 def test_an_identity_that_waits_is_taken_over_by_the_person_who_links_it(admin: Actor) -> None:
     assert refused(email=admin.email) == "address_taken"
 
-    identities.link_own(admin, Claim(ISSUER, "ann-1", "Ann", admin.email))
+    identities.link_own(admin, "", Claim(ISSUER, "ann-1", "Ann", admin.email))
 
     assert identities.waiting(admin) == []
     assert count(Identity) == 1

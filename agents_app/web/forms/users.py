@@ -43,7 +43,9 @@ class InvitationForm(RoleForm):
 class LinkForm(ConsoleForm):
     """Whose an identity at the provider is. The page has the people."""
 
-    person = Select(Spec("Person", "Everyone who is not linked yet.", span=SPAN_WHOLE))
+    person = Select(
+        Spec("Person", "Everyone else who is not linked yet. You link yourself on your profile.", span=SPAN_WHOLE)
+    )
 
 
 class FormWithPasswords(ConsoleForm):
