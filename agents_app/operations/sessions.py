@@ -62,19 +62,14 @@ BY_DIGEST = (
 def sign_in(visitor: Visitor, email: str, password: str) -> str | HalfSession:
     """Start a session, and return the random id for the cookie. A wrong password is an event.
 
-    A person with a second factor gets a half-session, which `second_factors.finish_sign_in` completes.
-
-    Raises NotSignedIn, and Throttled after too many wrong passwords.
+    A person with a second factor gets a half-session, which `second_factors.finish_sign_in` completes. Raises
+    NotSignedIn, and Throttled after too many wrong passwords.
     """
     # No stored address has characters that the database refuses.
     typed = email[:1_000].replace("\0", "?").encode(errors="replace").decode()
     email = normalise_email(typed)
     attempt_id = login_attempts.record_or_refuse(visitor, email)
-    with db.reading() as connection:
-        query = sa.select(User.id, User.email, User.password_hash, password_sign_in.IS_LINKED).where(
-            User.email.in_(email_spellings(typed))
-        )
-        row = connection.execute(query.order_by((User.email == email).desc()).limit(1)).one_or_none()
+    row = _row_of(typed)
     # Not in a transaction: this takes tens of milliseconds, and as long for an unknown address.
     if not passwords.is_correct(row.password_hash if row else None, password) or row is None:
         with db.transaction() as session:
@@ -165,6 +160,13 @@ def _require_password_sign_in(email: str, is_linked: bool) -> None:
     if not password_sign_in.may_use_password(email, is_linked):
         refusal = password_sign_in.refusal("You")
         raise NotSignedIn(refusal.detail, code=refusal.code)
+
+
+def _row_of(typed: str) -> sa.Row[*tuple[Any, ...]] | None:
+    query = sa.select(User.id, User.email, User.password_hash, password_sign_in.IS_LINKED)
+    query = query.where(User.email.in_(email_spellings(typed)))
+    with db.reading() as connection:
+        return connection.execute(query.order_by((User.email == normalise_email(typed)).desc()).limit(1)).one_or_none()
 
 
 def _actor(row: sa.Row[*tuple[Any, ...]], visitor: Visitor, idle_until: datetime) -> Actor:

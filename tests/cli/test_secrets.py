@@ -14,11 +14,13 @@ from flask import Flask
 
 from agents_app.db import db, now
 from agents_app.errors import Unavailable
-from agents_app.models import Agent, Event, LoginAttempt
-from agents_app.operations import agent_reads, agents, events
+from agents_app.models import Agent, Event, LoginAttempt, SecondFactor
+from agents_app.operations import agent_reads, agents, events, second_factors
+from agents_app.operations.permissions import Visitor
 from agents_app.schemas.events import parse_query
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_user
+from tests.second_factor import fresh_code, half_session_of, set_up, stored_id
 
 DAMAGED = "v1:k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
@@ -212,3 +214,42 @@ def test_a_lost_key_is_given_up_once_its_id_is_typed_and_the_console_writes_agai
     assert [fact["readable"] for fact in secrets_set.values()] == [True, True]
     assert (acted["action"], acted["details"]) == ("secrets.key_given_up", {"key": "k1"})
     assert typed(app, "secrets", "verify").stderr == "2 secrets cannot be decrypted.\n"
+
+
+def test_the_secret_of_a_second_factor_is_counted_moved_and_still_works(app: Flask) -> None:
+    person = make_user(app)
+    with app.app_context():
+        set_up(person)
+    old, new = keys_of(app), a_key("k2")
+    use_keys(app, new, old)
+    assert status(app)[1]["k1"]["secrets"] == 1
+
+    rotated = typed(app, "secrets", "rotate")
+
+    assert (rotated.exit_code, rotated.stdout.splitlines()[0]) == (0, "1 secret moved to the key k2.")
+    use_keys(app, new)
+    code, keys = status(app)
+    assert (code, list(keys), keys["k2"]["secrets"]) == (0, ["k2"], 1)
+    assert typed(app, "secrets", "verify").exit_code == 0
+    with app.app_context():
+        assert second_factors.finish_sign_in(Visitor(), half_session_of(person), {"code": fresh_code(person)})
+
+
+def test_a_second_factor_that_cannot_be_decrypted_is_named_and_recovery_codes_still_work(app: Flask) -> None:
+    person = make_user(app, name="Ada")
+    with app.app_context():
+        codes = set_up(person)
+        with db.transaction() as session:
+            session.execute(sa.update(SecondFactor).values(secret=DAMAGED))
+
+    table, found = typed(app, "secrets", "verify"), typed(app, "secrets", "verify", "--json")
+
+    assert (table.exit_code, found.exit_code) == (1, 1)
+    assert table.stdout.splitlines()[1].split() == [str(person.user_id), "second_factor", "second", "factor", "Ada"]
+    named = {"user_id": str(stored_id(person)), "name": "Ada", "kind": "second factor", "pointer": "/second_factor"}
+    assert json.loads(found.stdout)["items"] == [named]
+    with app.app_context():
+        half = half_session_of(person)
+        with pytest.raises(Unavailable, match="ENCRYPTION_KEYS"):
+            second_factors.finish_sign_in(Visitor(), half, {"code": fresh_code(person)})
+        assert second_factors.finish_sign_in(Visitor(), half, {"code": codes[0]})

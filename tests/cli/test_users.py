@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import pytest
 
+from agents_app.errors import NotSignedIn
 from agents_app.operations import invitations, sessions
 from agents_app.operations.permissions import Visitor
+from tests import second_factor
 from tests.cli.conftest import Terminal
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, make_agent, make_token, make_user
@@ -34,6 +36,7 @@ def account_list(terminal: Terminal) -> list[dict[str, Any]]:
         ("activate",),
         ("delete", "--yes"),
         ("reset-password",),
+        ("reset-second-factor",),
     ],
     ids=lambda words: words[0],
 )
@@ -275,3 +278,41 @@ def test_activity_continues_after_a_page(terminal: Terminal) -> None:
     assert len(first.stdout.splitlines()) == 3
     assert [event["details"] for event in rest["items"]] == [{"role": "viewer"}]
     assert rest["next_cursor"] is None
+
+
+def test_the_terminal_removes_a_second_factor_that_was_lost(terminal: Terminal) -> None:
+    admin = make_user(terminal.app, account_id=terminal.account_id)
+    with terminal.app.app_context():
+        session_id = second_factor.session_of(admin)
+        second_factor.set_up(admin, session_id)
+    words = ("users", "reset-second-factor", admin.email)
+
+    first, again = terminal(*words), terminal(*words)
+
+    assert (first.exit_code, first.stdout) == (again.exit_code, again.stdout) == (0, "")
+    assert first.stderr == f"The second factor of {admin.email} is removed.\n"
+    assert again.stderr == f"Nothing was changed: {admin.email} has no second factor.\n"
+    with terminal.app.app_context():
+        with pytest.raises(NotSignedIn):
+            sessions.authenticate(FROM_HERE, session_id)
+        assert second_factor.session_of(admin)
+
+
+def test_the_terminal_requires_a_second_factor_and_stops_that(terminal: Terminal) -> None:
+    admin = make_user(terminal.app, account_id=terminal.account_id)
+    with terminal.app.app_context():
+        session_id = second_factor.session_of(admin)
+    found = []
+
+    for answer in ("yes", "yes", "no"):
+        result = terminal("accounts", "require-second-factor", answer)
+        with terminal.app.app_context():
+            found.append((result.stderr, sessions.authenticate(FROM_HERE, session_id).must_set_up_second_factor))
+
+    name = next(one["name"] for one in account_list(terminal) if one["id"] == str(terminal.account_id))
+    assert found == [
+        (f"In {name}, a second factor is required.\n", True),
+        ("Nothing was changed: it is required already.\n", True),
+        (f"In {name}, a second factor is not required.\n", False),
+    ]
+    assert terminal("accounts", "require-second-factor", "maybe").exit_code == 2
