@@ -1,4 +1,4 @@
-"""README.md, docs/deployment.md and docs/security.md: their commands are typed in a copy of the project.
+"""README.md and the documents of TESTED_HERE: their commands are typed in a copy of the project.
 
 A `sh` block says `on=` which database, and `at=empty` (a database without tables, and no keys), `at=head` (without
 rows) or `at=demo` (with the agents of `flask demo`). `serve` means that the console is running, and `fails` that the
@@ -25,7 +25,7 @@ __all__ = ["serve"]
 
 README_LINES_MAX = 90
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-TESTED_HERE = ("README.md", "deployment.md", "security.md")
+TESTED_HERE = ("README.md", "deployment.md", "security.md", "sign-on.md")
 BLOCKS = [block for page in PAGES if page.name in TESTED_HERE for block in read_blocks(page)]
 OTHER_LANGUAGES = {"env", "cron", "ini", "nginx", "text"}
 TYPED = [

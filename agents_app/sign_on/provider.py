@@ -34,6 +34,8 @@ METADATA_S = 3_600
 KEYS_S = 600
 # A token with an unknown key makes this server read the keys again, but not more often than this.
 REFRESH_S = 10
+# It refuses prompt=login.
+GOOGLE = "https://accounts.google.com"
 KEY_TYPES = ("RSA", "EC", "OKP")
 # The errors that a provider may send (RFC 6749, sections 4.1.2.1 and 5.2; OpenID Connect Core 1.0, section 3.1.2.6).
 REFUSALS = {
@@ -113,7 +115,7 @@ class Provider:
             "max_age": str(max_age),
         }
         if is_again:
-            parameters["prompt"] = "login"
+            parameters["prompt"] = "select_account" if self.issuer.url == GOOGLE else "login"
         return with_parameters(self.metadata().authorization_endpoint, parameters)
 
     def claims(self, attempt: Attempt, redirect_uri: str, answer: Mapping[str, str]) -> dict[str, Any]:

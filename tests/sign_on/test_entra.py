@@ -153,3 +153,19 @@ def test_the_browser_is_sent_to_the_tenant(entra: LoopbackProvider) -> None:
 
     assert client.authorization_url(ATTEMPT, RETURN, 60).startswith(f"https://{HOST}/{TENANT}/oauth2/v2.0/authorize?")
     assert str(client.end_session_url(RETURN)).startswith(f"https://{HOST}/{TENANT}/oauth2/v2.0/logout?client_id=")
+
+
+def test_google_is_asked_for_an_account_as_it_refuses_to_ask_for_the_password(start: START) -> None:
+    google = start(AUTHORITY.issue("accounts.google.com"))
+    google.issuer, google.replies = "https://accounts.google.com", {}
+    google.metadata = {
+        "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth",
+        "token_endpoint": "https://oauth2.googleapis.com/token",
+        "jwks_uri": "https://www.googleapis.com/oauth2/v3/certs",
+        "end_session_endpoint": None,
+    }
+
+    client = make_client(google)
+
+    assert client.authorization_url(ATTEMPT, RETURN, 60, is_again=True).endswith("&prompt=select_account")
+    assert client.end_session_url(RETURN) is None
