@@ -12,6 +12,7 @@ from agents_app.cli.options import options_of
 from agents_app.cli.output import print_listing, print_message, print_outcome
 from agents_app.cli.prompts import prompt_hidden
 from agents_app.operations import accounts as operations
+from agents_app.operations import password_sign_in
 from agents_app.schemas.accounts import AccountValues
 
 PASSWORD_ADVICE = "Leave it out to type it at a hidden prompt, or use --password-stdin."
@@ -33,7 +34,7 @@ def create(*, password_stdin: bool, **given: str | None) -> None:
     values = _prompt_missing(given) if not password_stdin else {**given, "password": _read_password()}
     account_id = operations.create(values)
     click.echo(account_id)
-    print_message(f"Created the account {values['account_name']}. Sign in as {values['email']}.")
+    print_message(f"Created the account {values['account_name']}. {_way_in(str(values['email']))}")
 
 
 @accounts.command("list")
@@ -83,6 +84,12 @@ def delete(account: str | None, confirm: str | None) -> None:
     )
     operations.delete(actor, typed)
     print_message(f"{name} is deleted.")
+
+
+def _way_in(email: str) -> str:
+    if password_sign_in.may_use_password(email, is_linked=False):
+        return f"Sign in as {email}."
+    return f"Passwords are off: make a link to sign in with flask users reset-password {email}"
 
 
 def _read_password() -> str:

@@ -10,11 +10,18 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_listing, print_message, print_outcome
-from agents_app.operations import identities, invitation_records, invitations, second_factors, user_details
+from agents_app.operations import (
+    identities,
+    invitation_records,
+    invitations,
+    password_sign_in,
+    second_factors,
+    user_details,
+)
 from agents_app.operations import users as operations
 from agents_app.schemas.users import InvitationValues
 
-HEADINGS = ("EMAIL", "ROLE", "STATUS", "LAST SEEN (UTC)", "NAME")
+HEADINGS = ("EMAIL", "ROLE", "STATUS", "SIGNS IN BY", "LAST SEEN (UTC)", "NAME")
 LINK_HEADINGS = ("ID", "ROLE", "EXPIRES (UTC)", "CREATED BY", "NOTE")
 IDENTITY_HEADINGS = ("ID", "EMAIL", "ID THERE", "LAST SIGN-IN (UTC)", "NAME")
 ROLES = "viewer|editor|admin"
@@ -130,12 +137,16 @@ def delete(account: str | None, email: str, *, yes: bool) -> None:
 def reset_password(account: str | None, email: str) -> None:
     """Create a one-time link to choose a new password, and print it. It is not shown again.
 
-    Standard output has only the link. Anyone with the link can sign in as this person.
+    Standard output has only the link. Anyone with the link can sign in as this person. It signs in everyone, also with
+    PASSWORD_SIGN_IN=off and while the identity provider is away. It activates a person whom the provider gave no role.
     """
     actor = terminal_actor(account)
     code = invitations.make_reset_link(actor, operations.id_of(actor, email))
     days = invitation_records.VALID_FOR.days
     print_message(f"{email} can choose a new password with this link, within {days} days. It is not shown again.")
+    if not invitations.read_link(code)["uses_password"]:
+        host = password_sign_in.host()
+        print_message(f"The link signs them in once. Afterwards they sign in with {host}: they may use no password.")
     click.echo(invitations.reset_url(code))
 
 
@@ -169,7 +180,7 @@ def identities_(account: str | None, *, as_json: bool) -> None:
 def link(account: str | None, email: str, identity_id: UUID) -> None:
     """Link a person to an account at the identity provider.
 
-    ID is one of `flask users identities`. Whoever has that account can sign in as this person.
+    ID is one of `flask users identities`. Anyone who has that account can sign in as this person.
     """
     actor = terminal_actor(account)
     identities.link(actor, identity_id, operations.id_of(actor, email))
@@ -197,4 +208,4 @@ def dismiss(account: str | None, identity_id: UUID) -> None:
 
 def _row(person: dict[str, Any]) -> tuple[object, ...]:
     state = "active" if person["is_active"] else "deactivated"
-    return (person["email"], person["role"], state, person["last_seen_at"], person["name"])
+    return (person["email"], person["role"], state, person["ways_in"], person["last_seen_at"], person["name"])

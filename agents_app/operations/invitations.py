@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound
-from agents_app.models import Account, Identity, Invitation, User
+from agents_app.models import Account, Invitation, User
 from agents_app.operations import (
     event_records,
     form_keys,
     half_sessions,
+    identity_records,
     invitation_records,
     password_sign_in,
     passwords,
@@ -43,7 +44,7 @@ def invite(actor: Actor, values: Mapping[str, Any], key: str | None = None) -> s
     then raises Repeated. Raises Forbidden, InvalidInput, and Conflict where passwords are off.
     """
     actor.require_to_change("users.manage")
-    password_sign_in.require_anybody()
+    password_sign_in.require_anyone()
     checked, key = parse(InvitationValues, values), key or form_keys.new()
     content = invitation_records.Content(checked.role, note=checked.note)
     with db.transaction() as session:
@@ -141,7 +142,7 @@ def read_link(code: str) -> dict[str, Any]:
     if row is None:
         raise NotFound(GONE)
     if row.email is None:
-        password_sign_in.require_anybody()
+        password_sign_in.require_anyone()
     elif not row.by_operator:
         password_sign_in.require(row.email, row.is_linked, "You")
     uses_password = row.email is not None and password_sign_in.may_use_password(row.email, row.is_linked)
@@ -222,10 +223,10 @@ def _choose_password(visitor: Visitor, code: str, values: Mapping[str, Any], ses
 
 def _let_in_again(session: Session, actor: Actor, user: User) -> bool:
     """Activate a person whom only the provider deactivated. Returns whether it did."""
-    taken = sa.update(Identity).where(Identity.user_id == user.id, Identity.has_lost_role)
-    if session.execute(taken.values(has_lost_role=False).returning(Identity.id)).first() is None:
+    identity = identity_records.of_user(session, user.id)
+    if identity is None or not identity.has_lost_role:
         return False
-    user.is_active = True
+    identity.has_lost_role, user.is_active = False, True
     event_records.add(session, actor, "user.activated", ("user", user.id, user.name))
     return True
 

@@ -57,7 +57,7 @@ def ways_in(email: str, *, is_linked: bool, has_password: bool) -> list[SignInMe
     return [*by_password, *([SignInMethod.PROVIDER] if is_linked else [])]
 
 
-def may_anybody() -> bool:
+def may_anyone() -> bool:
     """Whether there may be people who sign in with a password."""
     rule = settings().password_sign_in
     return rule.is_on or bool(rule.emails)
@@ -69,9 +69,9 @@ def require(email: str, is_linked: bool, who: str) -> None:
         raise refusal(who)
 
 
-def require_anybody() -> None:
+def require_anyone() -> None:
     """Raise Conflict unless there may be people who sign in with a password."""
-    if not may_anybody():
+    if not may_anyone():
         raise Conflict(f"Passwords are off. People join by signing in with {host()}.", code="passwords_off")
 
 

@@ -75,7 +75,7 @@ def sign_in(visitor: Visitor, email: str, password: str) -> str | HalfSession:
         with db.transaction() as session:
             event_records.add_anonymous(session, "user.sign_in_failed", visitor)
         raise NotSignedIn(WRONG)
-    # Not before the password is checked: it tells who has an account here.
+    # Not before the password is checked: it says who has an account here.
     _require_password_sign_in(row.email, row.is_linked)
     upgraded = passwords.hash_password(password) if passwords.needs_rehash(row.password_hash) else row.password_hash
     with db.transaction() as session:

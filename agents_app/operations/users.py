@@ -25,6 +25,7 @@ LAST_ADMIN = "An account needs an active admin. Make another person an admin fir
 def listing(actor: Actor) -> list[dict[str, Any]]:
     """All users of the account, by name, each with the time when they were last seen. Raises Forbidden.
 
+    `ways_in` is how each can sign in now, and `may_use_password` whether a password could be one of these ways.
     Sign-out and deactivation delete sessions. Then it is the time of the last recorded action on pages.
     """
     actor.require("users.manage")
@@ -38,6 +39,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
         User.role,
         User.is_active,
         User.created_at,
+        User.password_hash.is_not(None).label("has_password"),
         factor.label("has_second_factor"),
         password_sign_in.IS_LINKED,
         identity_records.is_linked(Identity.has_lost_role).label("has_lost_role"),
@@ -45,7 +47,7 @@ def listing(actor: Actor) -> list[dict[str, Any]]:
     )
     query = query.where(User.account_id == actor.account_id).order_by(sa.func.lower(User.name), User.id)
     with db.reading() as connection:
-        return [dict(row._mapping) for row in connection.execute(query)]
+        return [_with_ways_in(dict(row._mapping)) for row in connection.execute(query)]
 
 
 def admin_names(actor: Actor) -> list[str]:
@@ -135,6 +137,13 @@ def delete(actor: Actor, user_id: UUID) -> None:
         _require_active_admin(session, actor)
         # Users may delete themselves: the event must not refer to a deleted row.
         event_records.add(session, actor.without_user() if actor.user_id == user_id else actor, "user.deleted", target)
+
+
+def _with_ways_in(person: dict[str, Any]) -> dict[str, Any]:
+    email, is_linked, has_password = person["email"], person["is_linked"], person.pop("has_password")
+    may_use = password_sign_in.may_use_password(email, is_linked)
+    ways = password_sign_in.ways_in(email, is_linked=is_linked, has_password=has_password)
+    return {**person, "may_use_password": may_use, "ways_in": ways}
 
 
 def _end_access(session: Session, actor: Actor, user: User, action: str, **details: Any) -> None:

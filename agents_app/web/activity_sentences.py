@@ -92,7 +92,7 @@ SENTENCES = {
     "user.deactivated": "deactivated {target}",
     "user.activated": "activated {target}",
     "user.deleted": "deleted the person {target}",
-    "user.signed_in": "signed in",
+    "user.signed_in": "signed in{how}",
     "user.sign_in_failed": "tried to sign in with a wrong email address or password",
     "user.second_factor_added": "set up a second factor",
     "user.second_factor_removed": "removed their second factor",
@@ -138,6 +138,9 @@ UNKNOWN: dict[str, Any] = {
     "restored_version": "with an unknown number",
 }
 
+# How a person signed in. Events of earlier releases do not say it.
+HOW = {"password": " with a password", "provider": " at {host}", "link": " by a one-time link of an operator"}
+
 # What each kind of version did, without the name of its agent and without values.
 VERSION_WORDS = {
     **{action: text.replace(" {target}", "") for action, text in SENTENCES.items() if "{target}" in text},
@@ -158,6 +161,7 @@ def activity_sentence(event: Mapping[str, Any]) -> Markup:
     values["until"] = _time(str(values["until"]))
     whose = "their" if event.get("user_id") and event["user_id"] == event.get("target_id") else "the"
     values |= {"role": role, "target": _target(event), "times": times, "whose": whose}
+    values["how"] = HOW.get(str(values.get("method")), "").format(**values)
     values["where"] = _where(values.get("asked"))
     values["before"] = bdi(values["before"])
     values |= {"did": bulk_sentences.act_words(event["details"]), "many": bulk_sentences.agents_link(event)}

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 
 from agents_app import http
 from agents_app.errors import NotFound, NotSignedIn
-from agents_app.operations import invitation_records, invitations, sessions
+from agents_app.operations import invitation_records, invitations, password_sign_in, sessions
 from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor
 from agents_app.web.forms.base import ConsoleForm
@@ -42,10 +42,8 @@ def _page(
     link = invitations.read_link(code)
     if (link["email"] is not None) is not is_reset:
         raise NotFound(invitation_records.GONE)
-    page = render_template(
-        template, form=form, code=code, link=link, visitor=_signed_in_actor(), role_with_article=ROLE_WITH_ARTICLE
-    )
-    return page, status
+    known = {"visitor": _signed_in_actor(), "role_with_article": ROLE_WITH_ARTICLE, "host": password_sign_in.host()}
+    return render_template(template, form=form, code=code, link=link, **known), status
 
 
 def _switch_session(session_id: str | HalfSession) -> Answer:

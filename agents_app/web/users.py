@@ -7,11 +7,13 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import refusals
+from agents_app.config import settings
 from agents_app.errors import Conflict, NotFound
 from agents_app.operations import (
     identities,
     invitation_records,
     invitations,
+    password_sign_in,
     second_factors,
     user_records,
     users,
@@ -35,14 +37,18 @@ def listing() -> Answer:
 
 @pages.route("/invite", methods=["GET", "POST"])
 def invite() -> Answer:
-    """Choose a role, then show an invitation link. A form that is sent again shows the same link for ten minutes."""
+    """Choose a role, then show an invitation link. A form that is sent again shows the same link for ten minutes.
+
+    Nobody joins by a link where passwords are off.
+    """
     actor = current_actor()
     actor.require("users.manage")
+    password_sign_in.require_anyone()
     if not unsaved_form.is_submitted():
-        return render_template("users/invite.html", form=InvitationForm(unsaved_form.restored_values()))
+        return _invite_page(InvitationForm(unsaved_form.restored_values()))
     form = InvitationForm(request.form)
     if not form.submit(lambda values: invitations.invite(actor, values, form.key)):
-        return render_template("users/invite.html", form=form), 422
+        return _invite_page(form), 422
     # No redirect, as with API tokens: the code is not stored, so a later page could not show it.
     return _list_page(actor, link=invitations.join_url(form.result), role=form.role.text, note=form.note.text)
 
@@ -136,6 +142,11 @@ def reset_second_factor(user_id: UUID) -> Answer:
     return _redirect_to_list(f"The second factor of {person['name']} was removed.")
 
 
+def _invite_page(form: InvitationForm) -> str:
+    known = {"provider_host": provider_host(), "only_named": not settings().password_sign_in.is_on}
+    return render_template("users/invite.html", form=form, **known)
+
+
 def _confirm_and_act(
     template: str, person: dict[str, Any], act: Callable[[dict[str, Any]], Any], messages: tuple[str, str]
 ) -> Answer:
@@ -186,6 +197,7 @@ def _list_page(actor: Actor, **link: Any) -> str:
         invitations=invitations.listing(actor),
         waiting=identities.waiting(actor),
         provider_host=provider_host(),
+        can_join_by_link=password_sign_in.may_anyone(),
         role_names=ROLE_NAMES,
         role_with_article=ROLE_WITH_ARTICLE,
         days=invitation_records.VALID_FOR.days,
