@@ -31,6 +31,7 @@ from agents_app.web import (
     sessions,
     setup,
     sign_on,
+    sign_out,
     system,
     theme,
     tokens,
@@ -58,7 +59,7 @@ OF_AGENTS = (agent_acts, agent_list, agent_files, agent_versions, bulk_agents, d
 OF_RECORDS = (*OF_AGENTS, tokens, users, identities, invitations, profile, second_factors, accounts, events, system)
 for part in (agents, agent_versions, connection_tests):
     part.pages.register_error_handler(NotFound, deleted_agents.not_found_response)
-for part in (sessions, second_factor_codes, sign_on, setup, theme, *OF_RECORDS):
+for part in (sessions, second_factor_codes, sign_on, sign_out, setup, theme, *OF_RECORDS):
     pages.register_blueprint(part.pages)
 
 

@@ -68,6 +68,7 @@ SESSION_FORMS = {
 # Forms that need no session. Signing out after the session has ended has the wanted result.
 OPEN_FORMS = {
     "web.sessions.start_session",
+    "web.sessions.resume",
     "web.second_factor_codes.enter",
     "web.sessions.sign_out",
     "web.sessions.stay",

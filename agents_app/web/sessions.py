@@ -6,15 +6,18 @@ from flask import Blueprint, flash, g, redirect, render_template, request, sessi
 from werkzeug.wrappers import Response
 
 from agents_app import http
+from agents_app.config import settings
 from agents_app.errors import NotSignedIn, SecondFactorMissing, Throttled
-from agents_app.operations import accounts, sessions
+from agents_app.operations import accounts, password_sign_in, sessions
 from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor
+from agents_app.values.choices import SignInMethod
 from agents_app.web import session_cookie, unsaved_form
 from agents_app.web.display import seconds_left
 from agents_app.web.forms.sign_in import CodeForm, SignInForm
-from agents_app.web.urls import local_path, return_path
+from agents_app.web.urls import home_path, local_path, return_path
 
+NOT_YET = "You are not signed in yet. Sign in in the other tab first."
 ALREADY_SIGNED_OUT = "You were already signed out: your session had ended."
 
 pages = Blueprint("sessions", __name__)
@@ -42,11 +45,13 @@ def require_sign_in() -> None:
         raise SecondFactorMissing("Your organisation requires a second factor. Set it up first.")
 
 
-def sign_in_response(_error: Exception) -> Answer:
+def sign_in_response(error: Exception) -> Answer:
     """The sign-in page, which returns to this page. It says that a sent form was not saved, and keeps its values."""
     unsaved = unsaved_form.from_request()
     if unsaved and (SESSION_ID in session or unsaved.owner):
-        return sign_in_page(SignInForm(None), unsaved), 401
+        form = SignInForm(None)
+        form.general_errors += _reason(error)
+        return sign_in_page(form, unsaved), 401
     has_page = request.url_rule is not None and "GET" in (request.url_rule.methods or ())
     return redirect(url_for("web.sessions.sign_in", next=return_path() if has_page else None), 303)
 
@@ -96,8 +101,10 @@ def sign_in() -> Answer:
     if SESSION_ID in session:
         try:
             current_actor()
-        except NotSignedIn:
+        except NotSignedIn as error:
             session.clear()
+            for sentence in _reason(error):
+                flash(sentence, "bad")
         else:
             return redirect(local_path(request.args.get("next")), 303)
     if not accounts.is_set_up():
@@ -122,6 +129,20 @@ def start_session() -> Answer:
     return continue_signed_in(session_id, unsaved)
 
 
+@pages.post("/sign-in/continue")
+def resume() -> Answer:
+    """Go on with a form that was not saved, after the person has signed in at the provider in another tab."""
+    unsaved = unsaved_form.from_request()
+    if unsaved is None:
+        return redirect(home_path(), 303)
+    try:
+        return _resume_page(current_actor(), unsaved)
+    except NotSignedIn:
+        form = SignInForm(None)
+        form.general_errors.append(NOT_YET)
+        return sign_in_page(form, unsaved), 422
+
+
 @pages.post("/session")
 def stay() -> dict[str, int]:
     """Extend the session. Returns how many seconds it lasts without another request, and at most."""
@@ -137,7 +158,10 @@ def sign_out() -> Answer:
     except NotSignedIn:
         return end_browser_session(ALREADY_SIGNED_OUT)
     sessions.sign_out(actor, session[SESSION_ID])
-    return end_browser_session("You are signed out.")
+    answer = end_browser_session("You are signed out.")
+    if actor.method is SignInMethod.PROVIDER and password_sign_in.host():
+        return redirect(url_for("web.sign_out.show"), 303)
+    return answer
 
 
 def continue_signed_in(session_id: str, unsaved: unsaved_form.UnsavedForm | None) -> Answer:
@@ -150,7 +174,13 @@ def continue_signed_in(session_id: str, unsaved: unsaved_form.UnsavedForm | None
 
 def sign_in_page(form: SignInForm, unsaved: unsaved_form.UnsavedForm | None = None) -> str:
     """The sign-in page, which keeps a form that was not saved."""
-    return render_template("sessions/sign_in.html", form=form, unsaved=unsaved)
+    rule, host = settings().password_sign_in, password_sign_in.host()
+    return render_template("sessions/sign_in.html", form=form, unsaved=unsaved, host=host, passwords=rule)
+
+
+def _reason(error: Exception) -> list[str]:
+    # That a session has ended needs no other reason.
+    return [error.detail] if isinstance(error, NotSignedIn) and error.code == "passwords_off" else []
 
 
 def _clear_cookie() -> None:

@@ -51,7 +51,7 @@ def start() -> Answer:
     `next` is the path to return to. With `again=1` the provider asks even a person who is signed in there, and with
     `purpose=link` the person who is signed in here links an identity to themselves.
     """
-    provider = _provider()
+    provider = require_provider()
     if request.method == "HEAD":
         return Response()
     linker = str(current_actor().user_id) if request.args.get("purpose") == LINK else ""
@@ -67,7 +67,7 @@ def start() -> Answer:
 @pages.get("/sign-on/return")
 def finish() -> Answer:
     """Sign in the person with whose code the browser returns. The database is not asked before the provider is."""
-    provider = _provider()
+    provider = require_provider()
     if request.method == "HEAD":
         return Response()
     begun = sign_on_attempts.take(request.args.get("state", ""))
@@ -134,7 +134,7 @@ def _refused(refusal: ConsoleError, begun: Begun) -> Answer:
 
 
 def _page(status: int, code: str, detail: str, begun: Begun | None = None) -> str:
-    host = _provider().issuer.host
+    host = require_provider().issuer.host
     path = begun.path if begun and begun.path != home_path() else None
     return render_template(
         "sign_on/refused.html",
@@ -149,7 +149,8 @@ def _page(status: int, code: str, detail: str, begun: Begun | None = None) -> st
     )
 
 
-def _provider() -> Provider:
+def require_provider() -> Provider:
+    """The provider of the console. Raises NotFound where it has none."""
     provider = identity_provider.current()
     if provider is None:
         raise NotFound("This console has no identity provider: OIDC_ISSUER is not set.")
