@@ -133,7 +133,7 @@ def make_recovery_codes(actor: Actor) -> list[str]:
 def remove(actor: Actor, session_id: str, values: Mapping[str, Any], moment: datetime | None = None) -> None:
     """Remove the actor's own second factor, with the `current_password` and a `code`. Every other session ends.
 
-    Raises InvalidInput, Throttled, and Conflict where there is none.
+    Raises InvalidInput, Throttled, and Conflict where the person has none.
     """
     if state(actor) is None:
         raise Conflict(HAS_NONE)

@@ -104,7 +104,7 @@ def check_owner(actor: Actor) -> None:
 
 
 def passed_on(actor: Actor) -> UnsavedForm | None:
-    """The form that waits until the form of this page is done; None where there is none.
+    """The form that waits until the form of this page is done; None where nothing waits.
 
     Raises Malformed where it is of another user.
     """

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from flask import Flask
 
 from agents_app import operations
 from agents_app.db import db
-from agents_app.errors import NotSignedIn
+from agents_app.errors import InvalidInput, NotSignedIn
 from agents_app.models import AgentVersion, Event
 from agents_app.operations import (
     accounts,
@@ -23,6 +24,7 @@ from agents_app.operations import (
     events,
     invitations,
     runtime,
+    second_factors,
     sessions,
     tokens,
     user_details,
@@ -31,6 +33,7 @@ from agents_app.operations import (
 from agents_app.operations.permissions import PERMISSIONS, Actor, Visitor
 from agents_app.values.choices import Scope
 from agents_app.web.activity_sentences import SENTENCES
+from tests import second_factor
 from tests.api.test_permissions import forged
 from tests.make import PASSWORD, agent_values, make_agent, make_user
 
@@ -111,6 +114,38 @@ class Scene:
         """Change the email address of a person."""
         user_details.change(self.admin, self.person(), {"email": f"{uuid4().hex}@example.org"})
 
+    def with_factor(self, act: Callable[[Actor], object]) -> None:
+        """Do something as the admin, who has just given a code."""
+        second_factor.set_up(self.admin)
+        act(second_factor.confirmed(self.admin))
+
+    def colleague_with_factor(self) -> UUID:
+        """Another user of the account, who has a second factor."""
+        colleague = make_user(self.app, "viewer", self.admin.account_id)
+        second_factor.set_up(colleague)
+        return second_factor.stored_id(colleague)
+
+    def remove_factor(self) -> None:
+        """Remove the second factor of the admin."""
+        values = {"current_password": PASSWORD, "code": second_factor.set_up(self.admin)[0]}
+        second_factors.remove(self.admin, "x", values)
+
+    def give_code(self, code: str) -> None:
+        """Confirm with a code."""
+        second_factors.confirm(self.admin, "x", {"code": code})
+
+    def give_wrong_code(self) -> None:
+        """Confirm with a wrong code."""
+        second_factor.set_up(self.admin)
+        with suppress(InvalidInput):
+            self.give_code("wrong")
+
+    def stop_requiring(self) -> None:
+        """Require a second factor, and stop that."""
+        operator = replace(self.admin, user_id=None)
+        for is_required in (True, False):
+            accounts.require_second_factor(operator, is_required=is_required)
+
     def fetch(self) -> None:
         """Fetch an agent as a runtime."""
         token = replace(self.admin, token_id=self.token(), scopes=frozenset({Scope.RUNTIME}))
@@ -136,6 +171,17 @@ ACTS: dict[str, Callable[[Scene], object]] = {
     ),
     "agent.values_tested": lambda it: connection_tests.run_unsaved(it.admin, agent_values()),
     "agent.fetched": lambda it: it.fetch(),
+    "user.second_factor_added": lambda it: second_factor.set_up(it.admin),
+    "user.second_factor_removed": lambda it: it.remove_factor(),
+    "user.second_factor_reset": lambda it: second_factors.reset(it.admin, it.colleague_with_factor()),
+    "user.recovery_codes_made": lambda it: it.with_factor(second_factors.make_recovery_codes),
+    "user.recovery_code_used": lambda it: it.give_code(second_factor.set_up(it.admin)[0]),
+    "user.code_given": lambda it: it.give_code(second_factor.set_up(it.admin)[0]),
+    "user.code_refused": lambda it: it.give_wrong_code(),
+    "account.second_factor_required": lambda it: it.with_factor(
+        lambda admin: accounts.require_second_factor(admin, is_required=True)
+    ),
+    "account.second_factor_optional": lambda it: it.stop_requiring(),
     "user.invited": lambda it: invitations.invite(it.admin, {"role": "editor"}),
     "user.invitation_withdrawn": lambda it: invitations.withdraw(it.admin, it.invitation()),
     "user.joined": lambda it: it.join(),

@@ -1,5 +1,6 @@
 """Second factors: who gets in with which code, and that no code works twice."""
 
+import base64
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -242,6 +243,13 @@ def test_a_recovery_code_works_once_and_the_event_says_how_many_are_left(person:
     finish(half_session_of(person), second)
     used = [details for action, details in events(person) if action == "user.recovery_code_used"]
     assert used == [{"left": 9}, {"left": 8}]
+
+
+def test_a_recovery_code_has_120_random_bits(person: Actor) -> None:
+    codes = set_up(person)
+
+    assert len(set(codes)) == one_time_codes.RECOVERY_CODES
+    assert {len(base64.b32decode(code.replace("-", "").upper())) * 8 for code in codes} == {120}
 
 
 def test_a_recovery_code_of_another_person_is_refused(app: Flask, person: Actor) -> None:
