@@ -206,9 +206,9 @@ def test_wrong_codes_are_counted_by_person_in_all_browsers_and_from_all_addresse
     codes = set_up(person)
     halves = [half_session_of(person) for _ in range(3)]
     for number in range(login_attempts.PER_USER_AND_ADDRESS):
-        elsewhere = replace(VISITOR, address=f"198.51.100.{number}")
+        other = replace(VISITOR, address=f"198.51.100.{number}")
         with pytest.raises(InvalidInput):
-            second_factors.finish_sign_in(elsewhere, halves[number % 3], {"code": "000000"})
+            second_factors.finish_sign_in(other, halves[number % 3], {"code": "000000"})
 
     with pytest.raises(Throttled, match="Too many wrong codes"):
         finish(halves[0], codes[0])
@@ -357,7 +357,7 @@ def test_a_set_up_in_a_session_of_the_provider_is_refused(person: Actor) -> None
 
 
 def test_a_set_up_ends_other_sessions_and_counts_as_confirmed_in_this_one(person: Actor) -> None:
-    here, elsewhere = session_of(person), session_of(person)
+    here, there = session_of(person), session_of(person)
     set_up(person, here)
 
     actor = sessions.authenticate(VISITOR, here)
@@ -365,7 +365,7 @@ def test_a_set_up_ends_other_sessions_and_counts_as_confirmed_in_this_one(person
     assert actor.confirmed_at is not None
     actor.require_recent_code()
     with pytest.raises(NotSignedIn):
-        sessions.authenticate(VISITOR, elsewhere)
+        sessions.authenticate(VISITOR, there)
 
 
 def test_the_secret_and_the_codes_are_not_stored_in_clear(person: Actor) -> None:
@@ -463,7 +463,7 @@ def test_changes_of_access_need_a_code_of_the_last_ten_minutes(person: Actor) ->
 
 def test_a_code_confirms_one_session_for_ten_minutes(person: Actor) -> None:
     codes = set_up(person)
-    here, elsewhere = finish(half_session_of(person), codes[0]), finish(half_session_of(person), codes[1])
+    here, there = finish(half_session_of(person), codes[0]), finish(half_session_of(person), codes[1])
     with db.transaction() as session:
         session.execute(sa.update(UserSession).where(UserSession.user_id == person.user_id).values(confirmed_at=None))
     with pytest.raises(InvalidInput):
@@ -473,7 +473,7 @@ def test_a_code_confirms_one_session_for_ten_minutes(person: Actor) -> None:
 
     sessions.authenticate(VISITOR, here).require_recent_code()
     with pytest.raises(CodeNeeded):
-        sessions.authenticate(VISITOR, elsewhere).require_recent_code()
+        sessions.authenticate(VISITOR, there).require_recent_code()
     assert actions(person)[-1] == "user.code_given"
 
 
