@@ -49,7 +49,7 @@ def link(app: Flask, person: Actor) -> None:
 
 
 def emergency_link(app: Flask, person: Actor) -> tuple[str, str]:
-    """The address of the link that the terminal prints, and what it says beside."""
+    """The address of the link that the terminal prints, with what it says about it."""
     result = Terminal(app, person.account_id)("users", "reset-password", person.email)
     assert result.exit_code == 0, result.stderr
     parts = urlsplit(result.stdout.strip())
