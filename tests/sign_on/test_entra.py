@@ -80,7 +80,7 @@ def claims_of(entra: LoopbackProvider) -> dict[str, Any]:
 
 
 def test_a_certificate_of_another_authority_is_refused(start: START) -> None:
-    entra = start(Authority().issue(HOST))
+    entra = start(Authority("Another authority").issue(HOST))
 
     with pytest.raises(ProviderUnavailable, match="has a certificate that this server does not trust") as failed:
         make_client(entra).metadata()
@@ -91,7 +91,7 @@ def test_a_certificate_of_another_authority_is_refused(start: START) -> None:
 def test_only_the_authorities_of_the_operating_system_are_trusted(
     start: START, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Authority()
+    other = Authority("Another authority")
     (tmp_path / "other.pem").write_text(other.certificate)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
     entra = start(other.issue(HOST))
