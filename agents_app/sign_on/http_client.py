@@ -122,7 +122,7 @@ class _Adapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **options, ssl_context=ssl.create_default_context())
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave the context as it is: requests would add the authorities of its own list, or of REQUESTS_CA_BUNDLE."""
+        """Leave the context as it is: requests would add the authorities of its own list."""
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **options)
@@ -136,7 +136,8 @@ class _Adapter(HTTPAdapter):
         return pool
 
     def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
-        response = super().send(request, *args, **options)
+        # Otherwise REQUESTS_CA_BUNDLE would add authorities here too.
+        response = super().send(request, *args, **{**options, "verify": True})
         self._answers.append(response.raw)
         response.raw = _Limited(response.raw, self._size)
         return response
