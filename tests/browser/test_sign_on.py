@@ -5,8 +5,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import expect
 
+from agents_app.db import db
+from agents_app.models import UserSession
 from agents_app.operations import identities
 from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site, sign_in
@@ -180,3 +183,57 @@ def test_an_admin_links_a_waiting_account(
     expect(other.get_by_role("heading", name="Agents")).to_be_visible()
     page.goto(f"/people/{ben.user_id}/unlink")
     check(page)
+
+
+def test_the_page_leads_to_the_provider_and_signing_out_ends_both_sessions(
+    site: Site, admin: Actor, open_page: Open, provider: LoopbackProvider
+) -> None:
+    page = open_page(site)
+    page.goto("/activity")
+    check(page)
+    page.get_by_role("link", name="Sign in with 127.0.0.1").click()
+    expect(page.get_by_role("heading", name="Activity")).to_be_visible()
+
+    page.get_by_role("button", name="Sign out").click()
+
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    assert page.url == f"{site.address}/sign-in"
+    assert provider.person is None
+    page.goto("/sign-out/provider/go")
+    expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+
+
+def test_what_was_typed_is_kept_while_another_tab_signs_in(
+    site: Site, admin: Actor, open_page: Open, provider: LoopbackProvider
+) -> None:
+    page = open_page(site)
+    page.goto("/sign-on?next=/account")
+    page.get_by_label("Organisation", exact=True).fill("Acme & Söhne")
+    with site.app.app_context(), db.transaction() as session:
+        session.execute(sa.delete(UserSession))
+    page.get_by_role("button", name="Rename organisation").click()
+    expect(page.get_by_text("What you typed is kept.")).to_be_visible()
+    check(page)
+
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("You are not signed in yet.")).to_be_visible()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in with 127.0.0.1").click()
+    expect(opened.value.get_by_role("heading", name="Your profile")).to_be_visible()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Continue").click()
+
+    expect(page.get_by_label("Organisation", exact=True)).to_have_value("Acme & Söhne")
+    page.get_by_role("button", name="Rename organisation").click()
+    expect(page.get_by_text("The organisation was renamed.")).to_be_visible()
+
+
+def test_the_pages_can_be_used_in_the_dark_and_on_a_phone(
+    site: Site, admin: Actor, open_page: Open, provider: LoopbackProvider
+) -> None:
+    provider.metadata["end_session_endpoint"] = None
+    for options in ({"color_scheme": "dark"}, {"viewport": {"width": 320, "height": 700}}):
+        page = open_page(site, **options)
+        for path in ("/sign-in", "/sign-out/provider/go"):
+            page.goto(path)
+            check(page)
