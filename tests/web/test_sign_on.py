@@ -133,6 +133,16 @@ def test_a_sign_in_is_used_once(console: Flask, admin: Actor) -> None:
     refused(browser.client.get("/sign-on/return", query_string=answer), 400, "Start again")
 
 
+def test_a_sign_in_that_failed_is_used_up(console: Flask, admin: Actor) -> None:
+    browser = Browser(console)
+    url = begin(browser)
+    refused(come_back(browser, url, error="access_denied"), 400, "did not let you in")
+
+    refused(come_back(browser, url), 400, "Start again")
+
+    assert not is_in(browser)
+
+
 def test_head_neither_begins_nor_ends_a_sign_in(console: Flask, admin: Actor) -> None:
     browser = Browser(console)
     answer = answer_at(begin(browser))
