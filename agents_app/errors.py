@@ -49,7 +49,7 @@ class SecondFactorMissing(Forbidden):
 
 
 class NotAdmitted(Forbidden):
-    """The provider says who somebody is, and the console does not let them in. `code` says why."""
+    """The provider says who someone is, and the console does not let them in. `code` says why."""
 
     code = "not_admitted"
 

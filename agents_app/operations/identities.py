@@ -159,7 +159,7 @@ def _require_unlinked(session: Session, actor: Actor, claim: Claim) -> tuple[Use
     identity = identity_records.find(session, claim.issuer, claim.subject)
     if identity and identity.user_id:
         sentence = f"This account at {provider_host()} is linked to another person of this console. Ask an admin."
-        raise Conflict(sentence, code="linked_elsewhere")
+        raise Conflict(sentence, code="linked_to_another")
     return user, identity
 
 

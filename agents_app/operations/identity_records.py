@@ -20,7 +20,7 @@ NO_ADDRESS = "no-address.invalid"
 
 
 class Claim(NamedTuple):
-    """Who somebody is at the provider. `email` is None unless the provider has verified the address."""
+    """Who someone is at the provider. `email` is None unless the provider has verified the address."""
 
     issuer: str
     subject: str

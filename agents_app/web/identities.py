@@ -50,7 +50,7 @@ def ask_to_confirm(actor: Actor, claim: Claim, role: Role | None) -> Answer:
 
 @pages.route("/profile/link", methods=["GET", "POST"])
 def link_own() -> Answer:
-    """Show who the person is at the provider, and link it. A link from elsewhere cannot do it without this form."""
+    """Show who the person is at the provider, and link it. A link on another site cannot do it without this form."""
     actor = current_actor()
     found = _claim(actor)
     if found is None:

@@ -67,7 +67,7 @@ def test_a_person_comes_in_to_the_page_they_asked_for(site: Site, admin: Actor, 
     expect(page.get_by_role("heading", name="Activity")).to_be_visible()
     expect(page.get_by_text("for the first time, with the role Admin")).to_be_visible()
     assert urlsplit(page.url).path == "/activity"
-    page.goto("/sign-on?next=//elsewhere.example")
+    page.goto("/sign-on?next=//other.example")
     expect(page.get_by_role("heading", name="Agents")).to_be_visible()
     assert page.url.startswith(site.address)
 

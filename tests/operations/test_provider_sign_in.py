@@ -174,7 +174,7 @@ def test_a_person_without_an_address_gets_one_that_no_mail_reaches(admin: Actor)
 def test_the_subject_of_another_issuer_is_another_person(admin: Actor) -> None:
     ann = enter()
 
-    assert enter(issuer="https://elsewhere.example", email=None).user_id != ann.user_id
+    assert enter(issuer="https://other.example", email=None).user_id != ann.user_id
 
 
 def test_a_person_whose_role_went_loses_everything_at_once(app: Flask, admin: Actor, open_console: OpenConsole) -> None:
@@ -382,7 +382,7 @@ def test_a_person_links_and_unlinks_themselves(app: Flask, admin: Actor) -> None
     assert sessions.authenticate(VISITOR, this).method is SignInMethod.PROVIDER
     assert enter(role_values=("admin",), email=None).user_id == admin.user_id
     other = make_user(app, account_id=admin.account_id)
-    for actor, code in ((admin, "already_linked"), (other, "linked_elsewhere")):
+    for actor, code in ((admin, "already_linked"), (other, "linked_to_another")):
         with pytest.raises(Conflict) as found:
             identities.link_own(actor, "", claim)
         assert found.value.code == code

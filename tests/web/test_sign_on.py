@@ -102,7 +102,7 @@ def test_a_return_that_this_browser_did_not_begin_is_refused(console: Flask, adm
     [
         ({"state": None}, "did not begin"),
         ({"state": "☃"}, "did not begin"),
-        ({"iss": "https://elsewhere.example"}, "does not come from the provider"),
+        ({"iss": "https://other.example"}, "does not come from the provider"),
         ({"code": None}, "neither a code nor an error"),
         ({"error": "access_denied"}, "did not let you in"),
         ({"error": "<b>bold</b>", "error_description": "<i>italic</i>"}, "The provider refused the sign-in."),
@@ -162,7 +162,7 @@ def test_three_tabs_can_sign_in_and_a_fourth_ends_the_first(console: Flask, admi
     assert come_back(browser, urls[2]).headers["Location"] == "/"
 
 
-@pytest.mark.parametrize("path", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere", "javascript:x"])
+@pytest.mark.parametrize("path", ["//other.example", "https://other.example", "/\\other", "javascript:x"])
 def test_next_never_leads_to_another_site(console: Flask, admin: Actor, path: str) -> None:
     browser = Browser(console)
 
@@ -176,14 +176,14 @@ def test_a_person_comes_in_and_reaches_the_page_they_asked_for(
     url = begin(browser, "/sign-on?next=/activity&again=1")
     asked = dict(parse_qsl(urlsplit(url).query))
     with browser.client.session_transaction() as cookie:
-        cookie[http.SESSION_ID] = "chosen-by-somebody-else"
+        cookie[http.SESSION_ID] = "chosen-by-someone-else"
 
     answer = come_back(browser, url)
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/activity")
     assert (asked["prompt"], asked["max_age"], asked["scope"]) == ("login", "43200", "openid profile email")
     with browser.client.session_transaction() as cookie:
-        assert cookie[http.SESSION_ID] != "chosen-by-somebody-else"
+        assert cookie[http.SESSION_ID] != "chosen-by-someone-else"
     assert "ann@example.com" in browser.get("/profile").text
 
 
