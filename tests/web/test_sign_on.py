@@ -10,11 +10,12 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from agents_app import http
+from agents_app.db import db
 from agents_app.operations import identities, users
 from agents_app.operations.permissions import Actor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_user
-from tests.probes.local_server import Reply
+from tests.probes.local_server import Reply, Request
 from tests.sign_on.conftest import answer_at
 from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider, loopback_provider
 from tests.web.conftest import Browser, Page
@@ -260,6 +261,37 @@ def test_a_provider_that_is_away_is_named_and_ends_no_session(
     assert is_in(signed_in)
     browser.send("/sign-in", email=admin.email, password=PASSWORD)
     assert is_in(browser)
+
+
+def test_no_connection_of_the_database_is_held_while_the_provider_answers(
+    console: Flask, admin: Actor, provider: LoopbackProvider
+) -> None:
+    held: list[int] = []
+    with console.app_context():
+        pool = db.engine.pool
+
+    def answer(request: Request) -> Reply:
+        held.append(pool.checkedout())  # type: ignore[attr-defined]
+        return provider.token(request)
+
+    provider.replies["/token"] = answer
+    browser = Browser(console)
+
+    assert enter(browser).status_code == 303
+    assert enter(browser, "/sign-on?purpose=link").status_code == 303
+    assert held == [0, 0]
+
+
+def test_below_a_path_the_browser_returns_to_that_path(
+    sqlite_schema_url: str, open_console: OpenConsole, provider: LoopbackProvider
+) -> None:
+    named = {"OIDC_ISSUER": provider.issuer, "OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": CLIENT_SECRET}
+    app = open_console(sqlite_schema_url, PUBLIC_URL="https://apps.example.org/console", **named)
+
+    answer = app.test_client().get("/console/sign-on", base_url="https://apps.example.org")
+
+    asked = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+    assert asked["redirect_uri"] == "https://apps.example.org/console/sign-on/return"
 
 
 def test_a_provider_that_cannot_be_reached_at_the_start_is_named(
