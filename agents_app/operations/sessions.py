@@ -76,7 +76,7 @@ def sign_in(visitor: Visitor, email: str, password: str) -> str | HalfSession:
             event_records.add_anonymous(session, "user.sign_in_failed", visitor)
         raise NotSignedIn(WRONG)
     # Not before the password is checked: it says who has an account here.
-    _require_password_sign_in(row.email, row.is_linked)
+    _check_may_use_password(visitor, row)
     upgraded = passwords.hash_password(password) if passwords.needs_rehash(row.password_hash) else row.password_hash
     with db.transaction() as session:
         # The lock on the user makes a change of the password at the same time end this session or refuse it.
@@ -156,6 +156,17 @@ def end_others(actor: Actor, session_id: str) -> None:
         event_records.add(session, actor, "user.other_sessions_ended")
 
 
+def _check_may_use_password(visitor: Visitor, row: sa.Row[*tuple[Any, ...]]) -> None:
+    try:
+        _require_password_sign_in(row.email, row.is_linked)
+    except NotSignedIn:
+        # Someone knows the password: the person and the admins should see it.
+        actor = Actor(row.account_id, row.name, Door.PAGE, user_id=row.id, visitor=visitor)
+        with db.transaction() as session:
+            event_records.add(session, actor, "user.password_refused", host=password_sign_in.host())
+        raise
+
+
 def _require_password_sign_in(email: str, is_linked: bool) -> None:
     if not password_sign_in.may_use_password(email, is_linked):
         refusal = password_sign_in.refusal("You")
@@ -163,7 +174,8 @@ def _require_password_sign_in(email: str, is_linked: bool) -> None:
 
 
 def _row_of(typed: str) -> sa.Row[*tuple[Any, ...]] | None:
-    query = sa.select(User.id, User.email, User.password_hash, password_sign_in.IS_LINKED)
+    known = (User.id, User.account_id, User.name, User.email, User.password_hash)
+    query = sa.select(*known, password_sign_in.IS_LINKED)
     query = query.where(User.email.in_(email_spellings(typed)))
     with db.reading() as connection:
         return connection.execute(query.order_by((User.email == normalise_email(typed)).desc()).limit(1)).one_or_none()

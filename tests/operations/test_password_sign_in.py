@@ -5,6 +5,7 @@ The console has a provider that does not answer, so nothing here can depend on i
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.config_sign_on import PasswordSignIn
-from agents_app.db import db
+from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 from agents_app.models import Event, Identity, User, UserSession
 from agents_app.operations import (
@@ -109,6 +110,7 @@ def test_the_right_password_signs_nobody_in_who_may_use_none(consoles: Consoles,
         with pytest.raises(NotSignedIn, match=YOU):
             sign_in()
         assert count(UserSession) == 0
+        assert events("user.password_refused") == [{"host": "127.0.0.1:9"}]
 
 
 def test_a_wrong_password_does_not_tell_who_may_use_one(consoles: Consoles, ada: Actor) -> None:
@@ -116,6 +118,7 @@ def test_a_wrong_password_does_not_tell_who_may_use_one(consoles: Consoles, ada:
         for email in (ada.email, "nobody@example.org"):
             with pytest.raises(NotSignedIn, match=sessions.WRONG):
                 sign_in(email, "not the pass phrase 27")
+        assert events("user.password_refused") == []
 
 
 def test_who_is_linked_uses_no_password_while_passwords_are_on(consoles: Consoles, ada: Actor) -> None:
@@ -185,8 +188,10 @@ def test_other_sessions_go_on_with_passwords_off_and_the_provider_away(
         link(ada)
         with db.transaction() as session:
             user = session.get_one(User, ada.user_id)
-            session_id = session_records.start(session, user, HERE, method=method)
+            ends_at = now() + timedelta(hours=1)
+            session_id = session_records.start(session, user, HERE, method=method, ends_at=ends_at)
 
+        assert sessions.authenticate(HERE, session_id).ends_at == ends_at
         assert sessions.authenticate(HERE, session_id).method is method
         assert sessions.listing(ada, session_id)[0]["method"] == method
 

@@ -75,6 +75,8 @@ def test_the_sign_in_form_refuses_the_right_password(off: Flask, on: Flask) -> N
 
     assert answer.status_code == 422
     assert f"You sign in with {HOST}, not with a password." in answer.text
+    text = f"was refused with the right password, because they sign in at {HOST}"
+    assert text in let_in(off, person).get("/activity").text
 
 
 def test_a_link_of_the_terminal_lets_in_a_linked_person_and_says_that_it_is_once(off: Flask, ada: Actor) -> None:
@@ -166,7 +168,8 @@ def test_the_set_up_page_signs_in_its_admin(off: Flask) -> None:
 
     browser.send("/setup", account_name="Acme", name="Ada", email="ada@example.org", password=NEW)
 
-    assert "Ada" in browser.get("/profile").text
+    assert f"Passwords are off. Link your account at {HOST} on your profile" in browser.get("/agents").text
+    assert [link for link in browser.get("/profile").root.all("a") if link["href"] == "/sign-on?purpose=link"]
 
 
 def test_the_terminal_says_who_can_use_which_way(off: Flask, on: Flask, ada: Actor) -> None:
