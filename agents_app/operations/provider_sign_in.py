@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import NotAdmitted
-from agents_app.models import Account, Identity, Invitation, User
+from agents_app.models import Identity, Invitation, User
 from agents_app.operations import (
     event_records,
     identity_records,
     invitation_records,
     login_attempts,
+    provider_account,
     session_records,
     user_records,
 )
@@ -27,7 +28,6 @@ from agents_app.operations.identity_records import Claim, provider_host, role_of
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.sign_on.person import Person
 from agents_app.values.choices import Door, Role, SignInMethod
-from agents_app.values.text import to_nfc
 
 FAILED = "user.sign_on_failed"
 REFUSED = "user.sign_on_refused"
@@ -154,16 +154,12 @@ def _follow_address(session: Session, actor: Actor, user: User, email: str | Non
 
 
 def _account_of_new_people(session: Session) -> UUID:
-    rows = session.execute(sa.select(Account.id, Account.name)).all()
-    wanted = settings().oidc_account
-    matching = [row.id for row in rows if wanted is None or wanted in (str(row.id), to_nfc(row.name))]
-    if not rows:
+    matching = provider_account.matching(session, settings().oidc_account)
+    if len(matching) == 1:
+        return matching[0]
+    if not provider_account.matching(session, None):
         raise NotAdmitted("This console has no organisation yet. Set it up first.", code="not_set_up")
-    if len(matching) != 1:
-        sentence = "This console does not know to which organisation new people belong."
-        raise NotAdmitted(sentence, code="no_account")
-    found: UUID = matching[0]
-    return found
+    raise NotAdmitted("This console does not know to which organisation new people belong.", code="no_account")
 
 
 def _end_of_session(person: Person) -> datetime:
