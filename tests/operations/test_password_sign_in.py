@@ -319,3 +319,16 @@ def test_the_list_of_people_says_how_each_can_sign_in(consoles: Consoles, ada: A
         assert ways() == {"Ada": ["password", "provider"], "Bob": []}
     with consoles.running():
         assert ways() == {"Ada": ["password"], "Bob": []}
+
+
+def test_a_deleted_person_has_no_identity_and_no_session_left(consoles: Consoles, ada: Actor) -> None:
+    assert ada.user_id
+    with consoles.running("off") as app:
+        make_user(app, account_id=ada.account_id)
+        link(ada)
+        session_id = use(invitations.make_reset_link(operator(ada), ada.user_id))
+        users.delete(operator(ada), ada.user_id)
+
+        assert (count(Identity), count(UserSession)) == (0, 0)
+        with pytest.raises(NotSignedIn, match="Sign in to continue"):
+            sessions.authenticate(HERE, session_id)
