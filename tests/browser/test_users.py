@@ -147,7 +147,7 @@ def test_activity_is_filtered_and_a_deletion_undone(site: Site, page: Page, admi
     expect(page.locator(".event")).to_have_count(2)
 
     page.get_by_role("list", name="Filters").get_by_role("link", name="Record type").click()
-    expect(page.get_by_text("signed in", exact=True)).to_be_visible()
+    expect(page.get_by_text("signed in with a password", exact=True)).to_be_visible()
     page.go_back()
     expect(page.locator(".event")).to_have_count(2)
     page.get_by_role("button", name="Undo").click()
