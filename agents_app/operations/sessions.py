@@ -100,7 +100,8 @@ def authenticate(visitor: Visitor, session_id: str) -> Actor:
     values = {"digest": digest(session_id), "now": moment, "idle_since": idle_since}
     with db.reading() as connection:
         row = connection.execute(BY_DIGEST, values).one_or_none()
-    if row is None:
+    # A session through a provider that the console had earlier, or that no longer names this person, has ended too.
+    if row is None or (row.method == SignInMethod.PROVIDER and not row.is_linked):
         raise NotSignedIn("Sign in to continue.")
     if row.method == SignInMethod.PASSWORD:
         _require_password_sign_in(row.email, row.is_linked)

@@ -48,7 +48,7 @@ class Consoles:
     def running(self, passwords: str | None = None, **texts: str) -> Iterator[Flask]:
         """The console with PASSWORD_SIGN_IN, and a provider; without a provider if it is None."""
         settings = {} if passwords is None else {**PROVIDER, "PASSWORD_SIGN_IN": passwords}
-        app = self._open(self._url, **settings, **texts)
+        app = self._open(self._url, **{**settings, **texts})
         with app.app_context():
             yield app
 
@@ -177,6 +177,20 @@ def test_a_session_by_password_ends_when_its_person_is_linked(consoles: Consoles
         session_id = sign_in()
         link(ada)
         with pytest.raises(NotSignedIn, match=YOU):
+            sessions.authenticate(HERE, session_id)
+
+
+def test_a_session_through_the_provider_ends_when_the_console_has_another_one_or_none(
+    consoles: Consoles, ada: Actor
+) -> None:
+    with consoles.running("on"):
+        link(ada)
+        with db.transaction() as session:
+            user = session.get_one(User, ada.user_id)
+            session_id = session_records.start(session, user, HERE, method=SignInMethod.PROVIDER)
+        sessions.authenticate(HERE, session_id)
+    for settings in ({"passwords": None}, {"passwords": "on", "OIDC_ISSUER": "http://127.0.0.1:10"}):
+        with consoles.running(**settings), pytest.raises(NotSignedIn):
             sessions.authenticate(HERE, session_id)
 
 

@@ -13,8 +13,17 @@ from flask import Flask
 
 from agents_app.db import db, now
 from agents_app.errors import Conflict, NotAdmitted, NotFound, NotSignedIn, Throttled
-from agents_app.models import Account, Event, Identity, User
-from agents_app.operations import identities, invitations, passwords, provider_sign_in, sessions, user_details, users
+from agents_app.models import Account, Event, Identity, SecondFactor, User
+from agents_app.operations import (
+    accounts,
+    identities,
+    invitations,
+    passwords,
+    provider_sign_in,
+    sessions,
+    user_details,
+    users,
+)
 from agents_app.operations.identity_records import Claim
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.sign_on.person import Person
@@ -172,9 +181,21 @@ def test_a_person_without_an_address_gets_one_that_no_mail_reaches(admin: Actor)
 
 
 def test_the_subject_of_another_issuer_is_another_person(admin: Actor) -> None:
-    ann = enter()
+    enter()
+    provider_sign_in.sign_in(VISITOR, replace(ANN, issuer="https://other.example", email=None))
 
-    assert enter(issuer="https://other.example", email=None).user_id != ann.user_id
+    with db.reading() as connection:
+        assert len(set(connection.scalars(sa.select(Identity.user_id)))) == 2
+
+
+def test_sessions_through_the_provider_are_not_asked_for_a_second_factor(admin: Actor) -> None:
+    operator = Actor(admin.account_id, "root", Door.TERMINAL, role=Role.ADMIN)
+    accounts.require_second_factor(operator, is_required=True)
+    assert not enter().must_set_up_second_factor
+    with db.transaction() as session:
+        session.add(SecondFactor(user_id=enter().user_id, secret="not read", confirmed_at=now()))
+
+    assert not enter().has_second_factor
 
 
 def test_a_person_whose_role_went_loses_everything_at_once(app: Flask, admin: Actor, open_console: OpenConsole) -> None:

@@ -492,17 +492,14 @@ def test_the_account_requires_a_factor_only_when_its_admin_has_one(app: Flask, p
     assert names == ["account.second_factor_required", "account.second_factor_optional"]
 
 
-@pytest.mark.parametrize("method", SignInMethod)
-def test_a_required_factor_is_required_in_every_open_session_but_not_through_the_provider(
-    app: Flask, person: Actor, method: SignInMethod
-) -> None:
+@pytest.mark.parametrize("method", [SignInMethod.PASSWORD, SignInMethod.LINK])
+def test_a_required_factor_is_required_in_every_open_session(app: Flask, person: Actor, method: SignInMethod) -> None:
     here = session_of(person)
     with db.transaction() as session:
         session.execute(sa.update(UserSession).where(UserSession.user_id == person.user_id).values(method=method))
     accounts.require_second_factor(Actor(person.account_id, "root", Door.TERMINAL, role=Role.ADMIN), is_required=True)
 
-    is_asked = method is not SignInMethod.PROVIDER
-    assert sessions.authenticate(VISITOR, here).must_set_up_second_factor is is_asked
+    assert sessions.authenticate(VISITOR, here).must_set_up_second_factor
     set_up(person, here)
     actor = sessions.authenticate(VISITOR, here)
-    assert (actor.must_set_up_second_factor, actor.has_second_factor) == (False, is_asked)
+    assert (actor.must_set_up_second_factor, actor.has_second_factor) == (False, True)

@@ -13,7 +13,7 @@ from agents_app.db import db, now
 from agents_app.models import Event, SecondFactor, UserSession
 from agents_app.operations import accounts, invitations, one_time_codes
 from agents_app.operations.permissions import Actor
-from agents_app.values.choices import Door, Role, SignInMethod
+from agents_app.values.choices import Door, Role
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.second_factor import fresh_code, set_up
 from tests.web.conftest import Browser, Page, SignIn, fields_of
@@ -277,19 +277,8 @@ def test_secrets_of_agents_need_a_code_and_are_not_kept(console: Flask, admin: A
     assert "sk-canary-12345" not in browser.seen
 
 
-def test_people_without_a_factor_and_sessions_of_the_provider_are_not_asked(
-    console: Flask, admin: Actor, signed_in: SignIn
-) -> None:
-    browser = signed_in(admin)
-    browser.send("/people/invite", role="editor", status=200)
-    with console.app_context():
-        set_up(admin)
-    by_provider = signed_in_with_code(console, admin, current(console, admin))
-    with console.app_context(), db.transaction() as session:
-        values = {"method": SignInMethod.PROVIDER, "confirmed_at": None}
-        session.execute(sa.update(UserSession).where(UserSession.user_id == admin.user_id).values(**values))
-
-    by_provider.send("/people/invite", role="editor", status=200)
+def test_people_without_a_factor_are_not_asked(admin: Actor, signed_in: SignIn) -> None:
+    signed_in(admin).send("/people/invite", role="editor", status=200)
 
 
 def test_values_of_another_person_are_refused(console: Flask, admin: Actor, codes: list[str]) -> None:
