@@ -133,15 +133,13 @@ class Provider:
             )
             return id_token.read(token.get("id_token"), self._read_keys, expected, self._clock)
 
-    def end_session_url(self, return_url: str, login_hint: str | None = None) -> str | None:
+    def end_session_url(self, return_url: str) -> str | None:
         """Where the browser goes to sign out at the provider; None if it does not offer that, or is not known now."""
         try:
             endpoint = self.metadata().end_session_endpoint
         except ProviderUnavailable:
             return None
         parameters = {"client_id": self.client_id, "post_logout_redirect_uri": return_url}
-        if login_hint:
-            parameters["logout_hint"] = login_hint
         return with_parameters(endpoint, parameters) if endpoint else None
 
     @contextmanager

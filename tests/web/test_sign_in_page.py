@@ -136,6 +136,8 @@ def test_continue_without_a_form_leads_home(console: Flask, admin: Actor) -> Non
 def test_signing_out_leads_to_the_provider_and_back(console: Flask, admin: Actor, provider: LoopbackProvider) -> None:
     browser = Browser(console)
     enter(browser)
+    # The page says that the person is signed out, which is not true yet.
+    assert browser.client.get("/sign-out/provider").headers["Location"] == "/"
 
     answer = browser.send("/profile", action="/sign-out")
     page = browser.get(answer.headers["Location"])
