@@ -128,7 +128,8 @@ def delete(account: str | None, email: str, *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Delete {email}?", abort=True, err=True)
     operations.delete(actor, user_id)
-    print_message(f"{email} is deleted.")
+    again = " If the identity provider still gives them a role, their next sign-in there makes a new person."
+    print_message(f"{email} is deleted.{again if password_sign_in.host() else ''}")
 
 
 @users.command("reset-password")

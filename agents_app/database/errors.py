@@ -9,6 +9,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from agents_app.errors import Conflict, ConsoleError, StorageFull, Unavailable
 
+# What SQLite says of a column that a statement reads, and of one that it writes.
+NO_COLUMN = re.compile(r"no such column|has no column named")
 # SQLite has no such message: it creates a missing file.
 MISSING_FILE = "there is no such file"
 # Messages of PostgreSQL and PgBouncer when a connection fails; the driver has no code for these.
@@ -38,7 +40,7 @@ def translate_driver_errors() -> Iterator[None]:
 
 def is_missing_column(error: DBAPIError) -> bool:
     """Return whether a statement failed because a column does not exist."""
-    return getattr(error.orig, "pgcode", None) == "42703" or "no such column" in str(error.orig)
+    return getattr(error.orig, "pgcode", None) == "42703" or bool(NO_COLUMN.search(str(error.orig)))
 
 
 def violates_index(error: IntegrityError, name: str, column: str) -> bool:
@@ -60,7 +62,7 @@ def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
         return StorageFull("The database has no disk space left. Nothing was changed.")
     if cause == MISSING_FILE:
         return Unavailable("There is no database yet. Run: flask db deploy", code="schema_behind")
-    if state == "42P01" or "no such table" in cause or state == "42703" or "no such column" in cause:
+    if state == "42P01" or "no such table" in cause or state == "42703" or NO_COLUMN.search(cause):
         return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
     if state == "42501":
         return Unavailable(f"The database role lacks a permission that the console needs. {SEE_STATUS}", code=FORBIDDEN)

@@ -3,6 +3,7 @@
 `provider_sign_in.py` adds them. An identity that is removed waits again, or becomes a new person, at its next sign-in.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -89,10 +90,10 @@ def check_link(actor: Actor, claim: Claim) -> None:
         _require_unlinked(session, actor, claim)
 
 
-def link_own(actor: Actor, session_id: str, claim: Claim) -> None:
+def link_own(actor: Actor, session_id: str, claim: Claim, ends_at: datetime) -> None:
     """Link an identity, which the provider has just established, to the actor. This session goes on as one through it.
 
-    Raises CodeNeeded, Conflict.
+    It ends at `ends_at` at the latest. Raises CodeNeeded, Conflict.
     """
     actor.require_recent_code()
     with db.transaction() as session:
@@ -106,6 +107,7 @@ def link_own(actor: Actor, session_id: str, claim: Claim) -> None:
         _link(session, actor, identity, user)
         this = sa.update(UserSession).where(UserSession.digest == session_records.digest(session_id))
         session.execute(this.values(method=SignInMethod.PROVIDER))
+        session.execute(this.where(UserSession.expires_at > ends_at).values(expires_at=ends_at))
 
 
 def can_unlink_own(actor: Actor) -> bool:

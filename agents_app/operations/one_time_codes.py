@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import db
 from agents_app.encryption import CannotDecrypt, Keyring
-from agents_app.errors import InvalidInput, NotSignedIn, Unavailable
+from agents_app.errors import ConsoleError, InvalidInput, NotSignedIn, Unavailable
 from agents_app.models import RecoveryCode, SecondFactor
 from agents_app.operations import agent_secrets, event_records, login_attempts, session_records
 from agents_app.operations.permissions import Actor, Visitor
@@ -57,6 +57,11 @@ def attempt(actor: Actor) -> Iterator[Session]:
     except InvalidInput:
         with db.transaction() as session:
             event_records.add(session, actor, "user.code_refused")
+        raise
+    except ConsoleError:
+        # A code that could not be checked was not wrong.
+        with db.transaction() as session:
+            login_attempts.remove(session, attempt_id)
         raise
 
 

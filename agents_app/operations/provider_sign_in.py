@@ -4,6 +4,8 @@ Each sign-in makes the role, the name and the address those of the provider, whi
 admin. The terminal gets back in.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -26,11 +28,21 @@ from agents_app.operations import (
 )
 from agents_app.operations.identity_records import Claim, provider_host, role_of
 from agents_app.operations.permissions import Actor, Visitor
+from agents_app.sign_on.errors import SignOnRefused
 from agents_app.sign_on.person import Person
+from agents_app.values import limits
 from agents_app.values.choices import Door, Role, SignInMethod
 
 FAILED = "user.sign_on_failed"
 REFUSED = "user.sign_on_refused"
+# Refusals for which the settings, the clocks or the provider are the reason, or the person who stopped there.
+NO_GUESSES = frozenset(
+    {
+        *("access_denied", "login_required", "interaction_required", "consent_required"),
+        *("invalid_client", "unauthorized_client", "invalid_scope", "unsupported_response_type"),
+        *("audience", "expired", "too_old", "tenant", "subject"),
+    }
+)
 
 
 def sign_in(visitor: Visitor, person: Person) -> str:
@@ -46,22 +58,40 @@ def sign_in(visitor: Visitor, person: Person) -> str:
     return found
 
 
-def claim_of(visitor: Visitor, person: Person) -> Claim:
-    """Who this person would be, to be linked. Nothing is stored but a refusal. Raises NotAdmitted without a role."""
+@contextmanager
+def attempt(visitor: Visitor) -> Iterator[None]:
+    """While the provider is asked about a code. A refusal is an event, and counts for the address if it was a guess.
+
+    It is recorded first, as for passwords, but is counted apart from them: trouble with the provider must not close the
+    way in with a password. Raises Throttled, before the provider is asked.
+    """
+    address = f"sign-on {login_attempts.network_of(visitor.address or '')}"[: limits.IP_ADDRESS]
+    # Nobody is named, so that only the address is counted.
+    attempt_id = login_attempts.record_or_refuse(Visitor(address), f"sign-on {uuid4()}", "failed sign-ins")
+    is_guess = False
+    try:
+        yield
+    except SignOnRefused as refusal:
+        is_guess = refusal.code not in NO_GUESSES
+        with db.transaction() as session:
+            event_records.add_anonymous(session, FAILED, visitor)
+        raise
+    finally:
+        if not is_guess:
+            with db.transaction() as session:
+                login_attempts.remove(session, attempt_id)
+
+
+def claim_of(visitor: Visitor, person: Person) -> tuple[Claim, datetime]:
+    """Who this person would be, to be linked, and when their session would end.
+
+    Nothing is stored but a refusal. Raises NotAdmitted without a role.
+    """
     if role_of(person.role_values) is None:
         with db.transaction() as session:
             event_records.add_anonymous(session, REFUSED, visitor)
         raise _no_role(person)
-    _end_of_session(person)
-    return _claim(person)
-
-
-def record_failure(visitor: Visitor) -> None:
-    """Record that an answer of the provider established nobody. Raises Throttled after too many from one address."""
-    with db.transaction() as session:
-        event_records.add_anonymous(session, FAILED, visitor)
-    # Nobody is named, so that only the address is counted.
-    login_attempts.record_or_refuse(visitor, f"sign-on {uuid4()}", "failed sign-ins")
+    return _claim(person), _end_of_session(person)
 
 
 def _enter(session: Session, visitor: Visitor, person: Person) -> str | NotAdmitted:
@@ -114,7 +144,7 @@ def _join(session: Session, actor: Actor, identity: Identity, person: Person, ro
             if sa.inspect(identity).pending:
                 event_records.add(session, actor, "user.identity_waits", host=provider_host())
             return _waits(is_verified=identity.email is not None)
-    user = identity_records.add_user(session, identity, person.email, role)
+    user = identity_records.add_user(session, identity, identity.email, role)
     made_by = replace(actor, name=user.name, user_id=user.id)
     event_records.add(session, made_by, "user.came", ("user", user.id, user.name), host=provider_host(), role=role)
     return user

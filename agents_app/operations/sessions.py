@@ -76,7 +76,7 @@ def sign_in(visitor: Visitor, email: str, password: str) -> str | HalfSession:
             event_records.add_anonymous(session, "user.sign_in_failed", visitor)
         raise NotSignedIn(WRONG)
     # Not before the password is checked: it says who has an account here.
-    _check_may_use_password(visitor, row)
+    _check_may_use_password(visitor, row, attempt_id)
     upgraded = passwords.hash_password(password) if passwords.needs_rehash(row.password_hash) else row.password_hash
     with db.transaction() as session:
         # The lock on the user makes a change of the password at the same time end this session or refuse it.
@@ -157,7 +157,7 @@ def end_others(actor: Actor, session_id: str) -> None:
         event_records.add(session, actor, "user.other_sessions_ended")
 
 
-def _check_may_use_password(visitor: Visitor, row: sa.Row[*tuple[Any, ...]]) -> None:
+def _check_may_use_password(visitor: Visitor, row: sa.Row[*tuple[Any, ...]], attempt_id: UUID) -> None:
     try:
         _require_password_sign_in(row.email, row.is_linked)
     except NotSignedIn:
@@ -165,6 +165,7 @@ def _check_may_use_password(visitor: Visitor, row: sa.Row[*tuple[Any, ...]]) -> 
         actor = Actor(row.account_id, row.name, Door.PAGE, user_id=row.id, visitor=visitor)
         with db.transaction() as session:
             event_records.add(session, actor, "user.password_refused", host=password_sign_in.host())
+            login_attempts.remove(session, attempt_id)
         raise
 
 

@@ -98,7 +98,7 @@ def _further_checks(claims: dict[str, Any], expected: Expected, moment: float) -
     # A token for several audiences could be passed on by any of them.
     is_ours = audience in (expected.client_id, [expected.client_id])
     yield not is_ours, "The ID token is for another program. Compare OIDC_CLIENT_ID.", "audience"
-    is_same = isinstance(nonce, str) and hmac.compare_digest(nonce.encode(), expected.nonce.encode())
+    is_same = isinstance(nonce, str) and hmac.compare_digest(nonce.encode(errors="replace"), expected.nonce.encode())
     yield not is_same, "The ID token belongs to another sign-in.", "nonce"
     yield moment - claims["iat"] > AGE_MAX_S + SKEW_S, f"The ID token is too old. {CLOCKS}", "too_old"
     yield not is_subject(subject), "The ID token names nobody.", "subject"

@@ -5,6 +5,7 @@ documentation of its identity platform.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ NO_NAME = "Person without a name"
 TIME_MAX = 253_402_300_799
 # What cannot be in a text on one line.
 BREAKS = re.compile("[\0-\x1f\x7f\x85\u2028\u2029]+")
+# What nobody sees in an address: soft hyphens, joiners, marks of direction, and fillers.
+HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    + "\u2800\u3164\ufe00-\ufe0f\ufeff]"
+)
 # Claims which follow from the address. People can enter the address of someone else, until it is verified.
 OF_ADDRESS = ("email", "hd")
 
@@ -91,6 +97,9 @@ def _subject(claims: Mapping[str, Any], issuer: Issuer) -> str:
 def _email(value: Any) -> str | None:
     # Outside ASCII, different letters become the same where case is ignored, and two mailboxes would be one address.
     spelled = value.lower() if isinstance(value, str) and value.isascii() else value
+    # Two addresses that look the same would be two people.
+    if not isinstance(spelled, str) or unicodedata.normalize("NFKC", spelled) != spelled or HIDDEN.search(spelled):
+        return None
     with suppress(ValueError):
         # A name around the address, which people may paste, is no part of an address of the provider.
         return spelled if email_address.check(value) == spelled else None

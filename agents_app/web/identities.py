@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,11 +41,11 @@ def own_facts(actor: Actor) -> dict[str, Any]:
     return known | {"can_unlink": known["identity"] is not None and identities.can_unlink_own(actor)}
 
 
-def ask_to_confirm(actor: Actor, claim: Claim, role: Role | None) -> Answer:
+def ask_to_confirm(actor: Actor, claim: Claim, ends_at: datetime, role: Role | None) -> Answer:
     """Keep in the cookie who the person is at the provider, and lead to the page that asks whether to link it."""
     # Names may be long, and a cookie may not. The name is only shown: the next sign-in brings it again.
     shown = claim._replace(name=claim.name[:100])
-    session[CLAIM] = [int(time.time()), str(actor.user_id), *shown, role]
+    session[CLAIM] = [int(time.time()), str(actor.user_id), *shown, int(ends_at.timestamp()), role]
     return redirect(url_for("web.identities.link_own"), 303)
 
 
@@ -56,10 +57,10 @@ def link_own() -> Answer:
     if found is None:
         flash(NO_CLAIM, "bad")
         return redirect(url_for("web.profile.show"), 303)
-    claim, role = found
+    claim, ends_at, role = found
     form = ConsoleForm()
     if unsaved_form.is_submitted():
-        status = _submit(form, lambda _values: identities.link_own(actor, session[SESSION_ID], claim))
+        status = _submit(form, lambda _values: identities.link_own(actor, session[SESSION_ID], claim, ends_at))
         if status == 303:
             session.pop(CLAIM)
             return _leave("web.profile.show", f"Your account at {provider_host()} was linked.")
@@ -137,11 +138,11 @@ def dismiss(identity_id: UUID) -> Answer:
     return _leave("web.users.listing", f"{identity['name']} does not wait any more.")
 
 
-def _claim(actor: Actor) -> tuple[Claim, str | None] | None:
-    at, user_id, *claim, role = session.get(CLAIM) or [0, "", "", "", "", None, None]
+def _claim(actor: Actor) -> tuple[Claim, datetime, str | None] | None:
+    at, user_id, *claim, ends_at, role = session.get(CLAIM) or [0, "", "", "", "", None, 0, None]
     if at < time.time() - LIFETIME_S or user_id != str(actor.user_id):
         return None
-    return Claim(*claim), ROLE_NAMES.get(role)
+    return Claim(*claim), datetime.fromtimestamp(ends_at, UTC), ROLE_NAMES.get(role)
 
 
 def _chosen(values: dict[str, Any], people: dict[str, str]) -> UUID:

@@ -66,7 +66,7 @@ def start() -> Answer:
 
 @pages.get("/sign-on/return")
 def finish() -> Answer:
-    """Sign in the person with whose code the browser returns. The database is not asked before the provider is."""
+    """Sign in the person with whose code the browser returns. No connection of the pool waits for it."""
     provider = require_provider()
     if request.method == "HEAD":
         return Response()
@@ -74,12 +74,11 @@ def finish() -> Answer:
     if begun is None:
         return _unknown_sign_in()
     try:
-        claims = provider.claims(begun.attempt, _return_url(), request.args.to_dict())
-        person = read_person(claims, provider.issuer, settings().oidc_roles_claim)
+        with provider_sign_in.attempt(http.visitor()):
+            claims = provider.claims(begun.attempt, _return_url(), request.args.to_dict())
+            person = read_person(claims, provider.issuer, settings().oidc_roles_claim)
         return _link(begun, person) if begun.linker else _enter(begun, person)
-    except SignOnRefused as refusal:
-        return _count(refusal, begun)
-    except (ProviderUnavailable, NotAdmitted) as refusal:
+    except (SignOnRefused, ProviderUnavailable, NotAdmitted, Throttled) as refusal:
         return _refused(refusal, begun)
 
 
@@ -96,22 +95,13 @@ def _link(begun: Begun, person: Person) -> Answer:
     # Another person may have signed in since, in another tab.
     if str(actor.user_id) != begun.linker:
         return _unknown_sign_in()
-    claim = provider_sign_in.claim_of(http.visitor(), person)
+    claim, ends_at = provider_sign_in.claim_of(http.visitor(), person)
     try:
         identities.check_link(actor, claim)
     except Conflict as refusal:
         flash(refusal.detail, "bad")
         return redirect(url_for("web.profile.show"), 303)
-    return ask_to_confirm(actor, claim, role_of(person.role_values))
-
-
-def _count(refusal: SignOnRefused, begun: Begun) -> Answer:
-    """Count an answer that establishes nobody, and show why."""
-    try:
-        provider_sign_in.record_failure(http.visitor())
-    except Throttled as throttled:
-        return _refused(throttled, begun)
-    return _refused(refusal, begun)
+    return ask_to_confirm(actor, claim, ends_at, role_of(person.role_values))
 
 
 def _unknown_sign_in() -> Answer:

@@ -13,6 +13,7 @@ from flask import session
 
 from agents_app.operations import form_keys
 from agents_app.sign_on.provider import Attempt
+from agents_app.web.urls import encoded_length
 
 # The keys of the cookie: the sign-ins, newest first, and an identity that the person has not confirmed yet.
 BEGUN, CLAIM = "begun", "claim"
@@ -40,9 +41,9 @@ class Begun(NamedTuple):
 def begin(path: str, linker: str = "") -> Begun:
     """Begin a sign-in that leads to `path`, and keep it in the cookie."""
     new = Begun(secrets.token_urlsafe(16), int(time.time()), path, linker)
-    kept, length = [new], len(path)
+    kept, length = [new], encoded_length(path)
     for older in _known()[: MOST - 1]:
-        length += len(older.path)
+        length += encoded_length(older.path)
         kept.append(older if length <= PATHS_MAX else older._replace(path=""))
     session[BEGUN] = [list(one) for one in kept]
     return new
@@ -63,8 +64,8 @@ def are_begun(value: Any) -> bool:
 
 
 def is_claim(value: Any) -> bool:
-    """Whether this is what the page that asks for a confirmation reads: a time, a user and who they are."""
-    return isinstance(value, list) and len(value) == 7 and all(isinstance(one, str | int | None) for one in value)
+    """Whether this is what the page that asks for a confirmation reads: times, a user and who they are."""
+    return isinstance(value, list) and len(value) == 8 and all(isinstance(one, str | int | None) for one in value)
 
 
 def _known() -> list[Begun]:

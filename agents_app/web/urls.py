@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from flask import redirect, request, url_for
+from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response
 
 from agents_app.values.fields import is_empty
@@ -34,7 +35,12 @@ def current_path() -> str:
 
 def return_path() -> str | None:
     """The current path, for a redirect to return to. None for the home page, and where the path is too long."""
-    return current_path() if len(current_path()) <= PATH_MAX and current_path() != home_path() else None
+    return current_path() if encoded_length(current_path()) <= PATH_MAX and current_path() != home_path() else None
+
+
+def encoded_length(path: str) -> int:
+    """How long a path is in the header of a redirect, where a letter outside ASCII is up to twelve characters."""
+    return len(iri_to_uri(path))
 
 
 def local_path(text: str | None) -> str:
@@ -42,7 +48,8 @@ def local_path(text: str | None) -> str:
     # Browsers read a backslash as a slash, and drop TAB, CR and LF.
     if not text or not text.startswith(home_path()) or text.startswith("//") or "\\" in text:
         return home_path()
-    if len(text) > PATH_MAX or any(ord(char) < 33 or ord(char) == 127 for char in text) or urlsplit(text).netloc:
+    is_plain = all(ord(char) > 32 and ord(char) != 127 for char in text)
+    if not is_plain or encoded_length(text) > PATH_MAX or urlsplit(text).netloc:
         return home_path()
     # Browsers resolve ".." in each of its spellings, which may lead to another program on this host.
     return home_path() if ".." in unquote(urlsplit(text).path).split("/") else text

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from agents_app.db import db
 from agents_app.models import UserSession
 from agents_app.operations.permissions import Actor
-from agents_app.web.unsaved_form import SENT_TWICE
+from agents_app.web.session_forms import SENT_TWICE
 from tests.browser.conftest import Open, Site, send_password, sign_in
 from tests.browser.test_accessibility import check
 from tests.browser.test_users import choose_action, main_link

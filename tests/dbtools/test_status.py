@@ -121,7 +121,7 @@ def test_tables_of_other_programs_are_not_checked(flask_db: FlaskDb, postgres_sc
 def test_on_sqlite_rows_without_their_parent_are_reported(flask_db: FlaskDb, sqlite_schema_url: str) -> None:
     raw = create_engine(sqlite_schema_url).raw_connection()
     raw.execute("PRAGMA foreign_keys = OFF")
-    raw.execute("INSERT INTO user_sessions SELECT 'a', 'b', 'c', 'd', 'e', 'f', NULL, NULL")
+    raw.execute("INSERT INTO user_sessions SELECT 'a', 'b', 'c', 'd', 'e', 'f', NULL, NULL, 'g', NULL")
     raw.close()
 
     run = flask_db(sqlite_schema_url, "status", "--check")

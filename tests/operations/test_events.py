@@ -215,6 +215,12 @@ OTHERS = {
     "secrets.key_given_up",
     "secrets.private_key_removed",
 }
+# These need a provider. The tests of `provider_sign_in.py` and `password_sign_in.py` show them.
+OF_PROVIDER = {
+    *("user.came", "user.role_from_provider", "user.role_lost", "user.role_regained"),
+    *("user.identity_waits", "user.identity_linked", "user.identity_unlinked", "user.identity_dismissed"),
+    *("user.made_of_identity", "user.sign_on_failed", "user.sign_on_refused", "user.password_refused"),
+}
 
 
 @pytest.mark.parametrize("action", ACTS)
@@ -236,7 +242,7 @@ def test_every_recorded_action_has_a_sentence_and_a_test() -> None:
     ]
     recorded = {name for text in texts for name in A_NAME.findall(text)} - set(PERMISSIONS)
 
-    assert recorded == set(SENTENCES) == set(ACTS) | OTHERS
+    assert recorded == set(SENTENCES) == set(ACTS) | OTHERS | OF_PROVIDER
 
 
 def test_the_first_event_of_an_account_is_its_creation(app: Flask) -> None:

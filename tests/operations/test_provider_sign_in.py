@@ -13,7 +13,7 @@ from flask import Flask
 
 from agents_app.db import db, now
 from agents_app.errors import Conflict, NotAdmitted, NotFound, NotSignedIn, Throttled
-from agents_app.models import Account, Event, Identity, SecondFactor, User
+from agents_app.models import Account, Event, Identity, LoginAttempt, SecondFactor, User
 from agents_app.operations import (
     accounts,
     identities,
@@ -26,6 +26,7 @@ from agents_app.operations import (
 )
 from agents_app.operations.identity_records import Claim
 from agents_app.operations.permissions import Actor, Visitor
+from agents_app.sign_on.errors import SignOnRefused
 from agents_app.sign_on.person import Person
 from agents_app.values.choices import Door, Role, SignInMethod
 from tests.conftest import OpenConsole
@@ -33,6 +34,7 @@ from tests.make import PASSWORD, make_account, make_user
 
 ISSUER = "https://id.example.org/realm"
 SETTINGS = {"OIDC_ISSUER": ISSUER, "OIDC_CLIENT_ID": "console", "OIDC_CLIENT_SECRET": "secret-of-the-tests"}
+SOON = now() + timedelta(hours=1)
 ANN = Person(ISSUER, "ann-1", "Ann", "ann@example.org", True, ("editor",), False, None, None)
 VISITOR = Visitor("192.0.2.7", "test")
 
@@ -174,7 +176,8 @@ def test_a_new_person_gets_the_highest_of_their_roles_and_no_password(admin: Act
 def test_a_person_without_an_address_gets_one_that_no_mail_reaches(admin: Actor) -> None:
     assert enter(email=None).email.endswith("@no-address.invalid")
     assert enter(email=None, subject="ben-1").email.endswith("@no-address.invalid")
-    # It is replaced by the first verified address that is free.
+    assert enter(email="boss@example.org", is_email_verified=False, subject="eve").email.endswith("@no-address.invalid")
+    # It is replaced by the first verified address that is free. An address that is not verified may be that of another.
     assert enter(email="ann@example.com", is_email_verified=False).email.endswith("@no-address.invalid")
     assert enter(email=admin.email).email.endswith("@no-address.invalid")
     assert enter(email="ann@example.com").email == "ann@example.com"
@@ -399,13 +402,13 @@ def test_unlinking_ends_the_sessions_through_the_provider_and_no_others(admin: A
 def test_a_person_links_and_unlinks_themselves(app: Flask, admin: Actor) -> None:
     claim = Claim(ISSUER, "ann-1", "Ann", None)
     this = sessions.sign_in(VISITOR, admin.email, PASSWORD)
-    identities.link_own(admin, this, claim)
+    identities.link_own(admin, this, claim, SOON)
     assert sessions.authenticate(VISITOR, this).method is SignInMethod.PROVIDER
     assert enter(role_values=("admin",), email=None).user_id == admin.user_id
     other = make_user(app, account_id=admin.account_id)
     for actor, code in ((admin, "already_linked"), (other, "linked_to_another")):
         with pytest.raises(Conflict) as found:
-            identities.link_own(actor, "", claim)
+            identities.link_own(actor, "", claim, SOON)
         assert found.value.code == code
 
     assert identities.unlink_own(admin)
@@ -426,7 +429,7 @@ def test_a_person_without_a_password_does_not_unlink_themselves(admin: Actor) ->
 def test_an_identity_that_waits_is_taken_over_by_the_person_who_links_it(admin: Actor) -> None:
     assert refused(email=admin.email) == "address_taken"
 
-    identities.link_own(admin, "", Claim(ISSUER, "ann-1", "Ann", admin.email))
+    identities.link_own(admin, "", Claim(ISSUER, "ann-1", "Ann", admin.email), SOON)
 
     assert identities.waiting(admin) == []
     assert count(Identity) == 1
@@ -436,16 +439,48 @@ def test_an_identity_without_a_role_is_not_linked(admin: Actor) -> None:
     with pytest.raises(NotAdmitted):
         provider_sign_in.claim_of(VISITOR, replace(ANN, role_values=()))
 
-    assert provider_sign_in.claim_of(VISITOR, ANN) == Claim(ISSUER, "ann-1", "Ann", "ann@example.org")
+    claim, ends_at = provider_sign_in.claim_of(VISITOR, replace(ANN, ends_at=now() + timedelta(minutes=2)))
+    assert claim == Claim(ISSUER, "ann-1", "Ann", "ann@example.org")
+    assert ends_at < now() + timedelta(minutes=3)
 
 
-def test_failures_are_counted_by_address(admin: Actor) -> None:
+def fail(code: str, visitor: Visitor = VISITOR) -> None:
+    """Sign in with an answer that the provider refuses."""
+    with pytest.raises(SignOnRefused), provider_sign_in.attempt(visitor):
+        raise SignOnRefused("refused", code=code)
+
+
+def test_guesses_are_counted_by_address_and_refused_before_the_provider_is_asked(admin: Actor) -> None:
     for _ in range(100):
-        provider_sign_in.record_failure(VISITOR)
+        fail("invalid_grant")
 
-    with pytest.raises(Throttled):
-        provider_sign_in.record_failure(VISITOR)
-    provider_sign_in.record_failure(Visitor("192.0.2.8"))
+    asked = []
+    with pytest.raises(Throttled, match="Too many failed sign-ins"), provider_sign_in.attempt(VISITOR):
+        asked.append(True)
+    assert asked == []
+    assert count(LoginAttempt) == 100
+    assert actions().count("user.sign_on_failed") == 100
+    with provider_sign_in.attempt(Visitor("192.0.2.8")):
+        pass
+    # The way in with a password is counted apart.
+    assert sessions.sign_in(VISITOR, admin.email, PASSWORD)
+
+
+@pytest.mark.parametrize("code", sorted(provider_sign_in.NO_GUESSES))
+def test_trouble_with_the_provider_is_no_guess(admin: Actor, code: str) -> None:
+    fail(code)
+
+    assert count(LoginAttempt) == 0
+
+
+def test_a_session_that_is_linked_ends_when_that_of_the_provider_does(admin: Actor) -> None:
+    this = sessions.sign_in(VISITOR, admin.email, PASSWORD)
+    assert isinstance(this, str)
+    ends_at = now() + timedelta(minutes=2)
+
+    identities.link_own(admin, this, Claim(ISSUER, "ann-1", "Ann", None), ends_at)
+
+    assert sessions.authenticate(VISITOR, this).ends_at == ends_at
 
 
 def test_a_deleted_account_takes_its_identities_along(app: Flask, admin: Actor) -> None:

@@ -175,7 +175,7 @@ def test_kept_secrets_of_an_unknown_form_are_a_conflict_and_no_other_command_sto
     with pytest.raises(Conflict, match="its secrets cannot be read"):
         agents.restore_deleted(admin, agent_id)
 
-    assert agent_id not in {holder.agent_id for holder in stored_secrets.secret_rows()}
+    assert agent_id not in {holder.owner_id for holder in stored_secrets.secret_rows()}
     assert stored_secrets.status()
     assert rotation.rotate("operator", lambda _done: None)
 

@@ -114,6 +114,11 @@ def test_an_address_of_entra_is_verified_where_its_tenant_owns_the_domain(value:
     assert (found.email, found.is_email_verified) == ("ann@example.org", True)
 
 
+@pytest.mark.parametrize("email", ["root\u200b@example.org", "\uff52oot@example.org", "ro\u3164ot@example.org"])
+def test_an_address_that_looks_like_another_one_is_not_taken(email: str) -> None:
+    assert person_of({"email": email, "email_verified": True}).email is None
+
+
 def test_an_address_outside_ascii_is_kept_as_it_is_stored() -> None:
     assert person_of({"email": "jürgen@bücher.example"}).email == "jürgen@bücher.example"
 

@@ -116,6 +116,12 @@ WRONG_SIGNATURES: dict[str, tuple[Callable[[LoopbackProvider], Sign], str]] = {
     ),
     "no header": (lambda _: lambda claims, header: f".{_part(claims)}.", "it cannot be read"),
     "a list": (lambda provider: lambda claims, header: _signed_text(provider, header, b"[]"), "it cannot be read"),
+    "half a letter as nonce": (
+        lambda provider: (
+            lambda claims, header: _signed_text(provider, header, json.dumps({**claims, "nonce": "\ud800"}).encode())
+        ),
+        "belongs to another sign-in",
+    ),
     "nested too deeply": (
         lambda provider: lambda claims, header: _signed_text(provider, header, b"[" * 100_000),
         "it cannot be read",

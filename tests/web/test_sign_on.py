@@ -170,6 +170,15 @@ def test_next_never_leads_to_another_site(console: Flask, admin: Actor, path: st
     assert enter(browser, f"/sign-on?next={path}").headers["Location"] == "/"
 
 
+def test_a_path_is_as_long_as_the_header_of_its_redirect(console: Flask, admin: Actor) -> None:
+    browser = Browser(console)
+
+    for count, path in ((70, "/activity?q="), (80, "/")):
+        answer = enter(browser, f"/sign-on?next=/activity?q={chr(0x1F600) * count}")
+        assert answer.headers["Location"].startswith(path)
+        assert len(answer.headers["Location"]) <= 900
+
+
 def test_a_person_comes_in_and_reaches_the_page_they_asked_for(
     console: Flask, admin: Actor, provider: LoopbackProvider
 ) -> None:
@@ -315,9 +324,9 @@ def test_a_sign_in_there_that_is_too_old_is_asked_for_again(
 def test_too_many_failures_of_one_address_are_refused(console: Flask, admin: Actor) -> None:
     browser = Browser(console, "192.0.2.99")
     for _ in range(100):
-        assert come_back(browser, begin(browser), error="access_denied").status_code == 400
+        assert come_back(browser, begin(browser), code="guessed").status_code == 400
 
-    late = come_back(browser, begin(browser), error="access_denied")
+    late = come_back(browser, begin(browser))
 
     refused(late, 429, "Too many failed sign-ins.")
     assert int(late.headers["Retry-After"]) > 0
