@@ -114,7 +114,7 @@ GET  /profile/unlink                                in      in      in      303 
 POST /profile/unlink                                in      in      in      303     303     303     303
 GET  /sign-on                                       404     404     404     404     404     404     404
 GET  /sign-on/return                                404     404     404     404     404     404     404
-GET  /sign-out/provider                             404     404     404     404     404     404     404
+GET  /sign-out/provider                             404     303     404     303     303     303     303
 GET  /sign-out/provider/go                          404     404     404     404     404     404     404
 POST /sign-in/continue                              303     303     303     303     303     303     303
 GET  /sign-in                                       200     200     200     303     303     303     303
