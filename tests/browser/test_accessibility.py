@@ -4,15 +4,13 @@ import json
 from uuid import UUID, uuid4
 
 import pytest
-from alembic import command
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from agents_app import dbtools
-from agents_app.database.url import parse_url
 from agents_app.operations import agent_files, agents, bulk_agents, tokens
 from agents_app.operations.permissions import Actor
 from tests.browser.conftest import Open, Site, sign_in
+from tests.dbtools.tools import pretend_position, revision_before
 from tests.make import make_agent, make_app, make_token, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -280,9 +278,7 @@ def test_tokens(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> N
 def test_system(site: Site, page: Page, sqlite_schema_url: str, open_page: Open) -> None:
     page.goto("/system")
     check(page)
-    config = dbtools.alembic_config(parse_url(sqlite_schema_url))
-    config.attributes["backup_folder"] = None
-    command.downgrade(config, "-2")
+    pretend_position(sqlite_schema_url, revision_before("add_session_methods"))
     behind = Site(make_app(sqlite_schema_url))
     try:
         page = open_page(behind)

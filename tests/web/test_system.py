@@ -19,7 +19,7 @@ from agents_app.dbtools import Step
 from agents_app.dbtools.backup.backups import create_backup
 from agents_app.dbtools.review.plan import PlannedStep
 from tests.conftest import OpenConsole
-from tests.dbtools.tools import create_engine, revision_before, run_sql
+from tests.dbtools.tools import create_engine, pretend_position, revision_before, run_sql
 from tests.make import KEYS, make_agent, make_user
 from tests.web.conftest import PASSWORD, Browser, Page
 
@@ -48,11 +48,6 @@ def signed_in(app: Flask) -> Browser:
     browser = Browser(app)
     browser.send("/sign-in", email=make_user(app).email, password=PASSWORD)
     return browser
-
-
-def pretend_position(url: str, revision: str) -> None:
-    """Record an earlier revision, while the tables are those of this release: people can still sign in."""
-    run_sql(url, f"UPDATE alembic_version SET version_num = '{revision}'")
 
 
 def rows(page: Page) -> dict[str, tuple[str, str]]:
