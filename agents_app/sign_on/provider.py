@@ -6,7 +6,6 @@ The protocol is OpenID Connect Core 1.0 with the authorisation code flow, PKCE (
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -20,6 +19,7 @@ from requests.exceptions import HTTPError
 
 from agents_app.errors import ConsoleError
 from agents_app.sign_on import id_token
+from agents_app.sign_on.attempt import Attempt
 from agents_app.sign_on.cached import Cached
 from agents_app.sign_on.errors import ProviderUnavailable, SignOnRefused
 from agents_app.sign_on.http_client import LIMITS, Client, Limits
@@ -50,18 +50,6 @@ REFUSALS = {
     "invalid_scope": "The provider refused the scopes openid, profile and email.",
     "unsupported_response_type": "The provider does not support the authorisation code flow.",
 }
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One sign-in that a browser began, and its three secrets.
-
-    The browser brings `state` back, the ID token has `nonce`, and only this server knows `verifier`.
-    """
-
-    state: str
-    nonce: str
-    verifier: str
 
 
 class Provider:

@@ -1,6 +1,7 @@
 """Signing in through the provider: the browser goes there, and returns with a code."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
@@ -13,13 +14,15 @@ from agents_app.operations.identity_records import role_of
 from agents_app.sign_on.errors import ProviderUnavailable, SignOnRefused
 from agents_app.sign_on.person import Person
 from agents_app.sign_on.person import read as read_person
-from agents_app.sign_on.provider import Provider
 from agents_app.web import sign_on_attempts
 from agents_app.web.forms.users import ROLE_NAMES
 from agents_app.web.identities import ask_to_confirm
 from agents_app.web.sessions import SESSION_ID, Answer, current_actor, start_browser_session
 from agents_app.web.sign_on_attempts import Begun
 from agents_app.web.urls import home_path, local_path
+
+if TYPE_CHECKING:
+    from agents_app.sign_on.provider import Provider
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +142,7 @@ def _page(status: int, code: str, detail: str, begun: Begun | None = None) -> st
     )
 
 
-def require_provider() -> Provider:
+def require_provider() -> "Provider":
     """The provider of the console. Raises NotFound where it has none."""
     provider = identity_provider.current()
     if provider is None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from flask import session
 
 from agents_app.operations import form_keys
-from agents_app.sign_on.provider import Attempt
+from agents_app.sign_on.attempt import Attempt
 from agents_app.web.urls import encoded_length
 
 # The keys of the cookie: the sign-ins, newest first, and an identity that the person has not confirmed yet.

@@ -1,6 +1,6 @@
 """add_second_factors
 
-Create Date: 2026-11-28 06:12:00+00:00
+Create Date: 2026-11-28 06:11:00+00:00
 """
 import sqlalchemy as sa
 from alembic import op

@@ -1,12 +1,12 @@
 """add_session_methods
 
-Create Date: 2026-11-28 06:11:00+00:00
+Create Date: 2026-11-28 06:10:00+00:00
 """
 import sqlalchemy as sa
 from alembic import op
 
 revision = '8e5f13c7a0b2'
-down_revision = 'd4a92b7c1e05'
+down_revision = 'b9f44ee585af'
 branch_labels = None
 depends_on = None
 

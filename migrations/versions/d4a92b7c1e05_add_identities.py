@@ -1,12 +1,12 @@
 """add_identities
 
-Create Date: 2026-11-28 06:10:00+00:00
+Create Date: 2026-11-28 06:12:00+00:00
 """
 import sqlalchemy as sa
 from alembic import op
 
 revision = 'd4a92b7c1e05'
-down_revision = 'b9f44ee585af'
+down_revision = '2b9c64d8f1a7'
 branch_labels = None
 depends_on = None
 

@@ -278,7 +278,7 @@ def test_tokens(site: Site, admin: Actor, page: Page, agent_ids: list[str]) -> N
 def test_system(site: Site, page: Page, sqlite_schema_url: str, open_page: Open) -> None:
     page.goto("/system")
     check(page)
-    pretend_position(sqlite_schema_url, revision_before("add_session_methods"))
+    pretend_position(sqlite_schema_url, revision_before("add_second_factors"))
     behind = Site(make_app(sqlite_schema_url))
     try:
         page = open_page(behind)

@@ -24,7 +24,10 @@ pytestmark = pytest.mark.long
 UNFINISHED = (
     head("POST", "/sign-in", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 99") + b"email="
 )
-PASSWORD_PATHS = ("/sign-in", "/setup", "/join", "/reset", "/profile", "/profile/details")
+PASSWORD_PATHS = (
+    *("/sign-in", "/setup", "/join", "/reset", "/profile", "/profile/details"),
+    *("/profile/second-factor", "/profile/second-factor/remove"),
+)
 # More than the socket buffers of the system.
 LONG_PART, LONG_PARTS = b"x" * 65_536, 160
 TOO_MANY = b"Too many passwords are being checked"

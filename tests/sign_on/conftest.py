@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from agents_app.sign_on.provider import Attempt, Provider
+from agents_app.sign_on.attempt import Attempt
+from agents_app.sign_on.provider import Provider
 from agents_app.values import issuers
 from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider, loopback_provider
 

@@ -9,8 +9,9 @@ from joserfc import jwe
 from joserfc.jwk import OctKey
 
 from agents_app.errors import ConsoleError
+from agents_app.sign_on.attempt import Attempt
 from agents_app.sign_on.errors import ProviderUnavailable, SignOnRefused
-from agents_app.sign_on.provider import REFUSALS, Attempt, Provider
+from agents_app.sign_on.provider import REFUSALS, Provider
 from tests.probes.local_server import Reply
 from tests.sign_on.conftest import ATTEMPT, RETURN, answer_of, make_client, sign_in
 from tests.sign_on.loopback_provider import CLIENT_ID, LoopbackProvider
