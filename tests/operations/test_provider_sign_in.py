@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from agents_app.db import db, now
-from agents_app.errors import Conflict, NotAdmitted, NotFound, NotSignedIn, Throttled
+from agents_app.errors import Conflict, ConsoleError, NotAdmitted, NotFound, NotSignedIn, Throttled
 from agents_app.models import Account, Event, Identity, LoginAttempt, SecondFactor, User
 from agents_app.operations import (
     accounts,
@@ -311,7 +311,7 @@ def at_once(app: Flask, *acts: Any) -> list[Any]:
             barrier.wait()
             try:
                 found[number] = act()
-            except Exception as error:
+            except ConsoleError as error:
                 found[number] = error
 
     threads = [threading.Thread(target=run, args=each) for each in enumerate(acts)]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -277,10 +278,10 @@ def test_no_connection_of_the_database_is_held_while_the_provider_answers(
 ) -> None:
     held: list[int] = []
     with console.app_context():
-        pool = db.engine.pool
+        pool: Any = db.engine.pool
 
     def answer(request: Request) -> Reply:
-        held.append(pool.checkedout())  # type: ignore[attr-defined]
+        held.append(pool.checkedout())
         return provider.token(request)
 
     provider.replies["/token"] = answer
