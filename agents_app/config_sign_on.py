@@ -41,6 +41,11 @@ class SignOnSettings:
     oidc_account: str | None = None
     password_sign_in: PasswordSignIn = PasswordSignIn()
 
+    @property
+    def provider_host(self) -> str:
+        """The host of the provider, which names it in sentences. Empty without a provider."""
+        return self.oidc_issuer.host if self.oidc_issuer else ""
+
     def sign_on_conflicts(self) -> Iterator[tuple[tuple[str, str], str]]:
         """The settings that do not fit each other: two names, and a sentence that names the first."""
         given = {

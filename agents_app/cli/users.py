@@ -10,11 +10,11 @@ from agents_app.cli.actor import terminal_actor
 from agents_app.cli.commands import ConsoleGroup, account_option, json_option
 from agents_app.cli.options import Id, options_of
 from agents_app.cli.output import print_listing, print_message, print_outcome
+from agents_app.config import settings
 from agents_app.operations import (
     identities,
     invitation_records,
     invitations,
-    password_sign_in,
     second_factors,
     user_details,
 )
@@ -129,7 +129,7 @@ def delete(account: str | None, email: str, *, yes: bool) -> None:
         click.confirm(f"Delete {email}?", abort=True, err=True)
     operations.delete(actor, user_id)
     again = " If the identity provider still gives them a role, their next sign-in there makes a new person."
-    print_message(f"{email} is deleted.{again if password_sign_in.host() else ''}")
+    print_message(f"{email} is deleted.{again if settings().provider_host else ''}")
 
 
 @users.command("reset-password")
@@ -146,7 +146,7 @@ def reset_password(account: str | None, email: str) -> None:
     days = invitation_records.VALID_FOR.days
     print_message(f"{email} can choose a new password with this link, within {days} days. It is not shown again.")
     if not invitations.read_link(code)["uses_password"]:
-        host = password_sign_in.host()
+        host = settings().provider_host
         print_message(f"The link signs them in once. Afterwards they sign in with {host}: they may use no password.")
     click.echo(invitations.reset_url(code))
 

@@ -84,7 +84,7 @@ def _claim(visitor: Visitor, values: Mapping[str, Any], code: str, session_id: s
         user = _add(session, checked, password_hash, Door.PAGE, visitor)
         # The first admin gets in also where passwords are off, and links themselves to the provider.
         uses_password = password_sign_in.may_use_password(user.email, is_linked=False)
-        method = SignInMethod.PASSWORD if uses_password else SignInMethod.LINK
+        method = SignInMethod.PASSWORD if uses_password else SignInMethod.SET_UP
         return session_records.start(session, user, visitor, session_id, method=method)
 
 

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from agents_app.config import settings
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
 from agents_app.models import Identity, User, UserSession
 from agents_app.operations import event_records, identity_records, password_sign_in, session_records, user_records
-from agents_app.operations.identity_records import Claim, provider_host
+from agents_app.operations.identity_records import Claim
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import Role, SignInMethod
 
@@ -59,7 +60,7 @@ def add_person(actor: Actor, identity_id: UUID) -> UUID:
         identity = _find_waiting(session, actor, identity_id)
         is_free = identity.email is not None and identity_records.is_free(session, identity.email)
         user = identity_records.add_user(session, identity, identity.email if is_free else None, Role.VIEWER)
-        event_records.add(session, actor, "user.made_of_identity", _target(user), host=provider_host())
+        event_records.add(session, actor, "user.made_of_identity", _target(user), host=settings().provider_host)
     return user.id
 
 
@@ -69,7 +70,9 @@ def dismiss(actor: Actor, identity_id: UUID) -> None:
     with db.transaction() as session:
         user_records.lock_account_as_admin(session, actor)
         identity = _find_waiting(session, actor, identity_id)
-        event_records.add(session, actor, "user.identity_dismissed", before=identity.name, host=provider_host())
+        event_records.add(
+            session, actor, "user.identity_dismissed", before=identity.name, host=settings().provider_host
+        )
         session.delete(identity)
 
 
@@ -134,9 +137,9 @@ def unlink_own(actor: Actor) -> bool:
 def _link(session: Session, actor: Actor, identity: Identity, user: User) -> None:
     with session.no_autoflush:
         if identity_records.of_user(session, user.id) is not None:
-            raise Conflict(f"{user.name} is linked to {provider_host()} already.", code="already_linked")
+            raise Conflict(f"{user.name} is linked to {settings().provider_host} already.", code="already_linked")
     identity.user_id, identity.has_lost_role = user.id, False
-    event_records.add(session, actor, "user.identity_linked", _target(user), host=provider_host())
+    event_records.add(session, actor, "user.identity_linked", _target(user), host=settings().provider_host)
 
 
 def _unlink(session: Session, actor: Actor, user: User) -> bool:
@@ -148,7 +151,7 @@ def _unlink(session: Session, actor: Actor, user: User) -> bool:
         UserSession.user_id == user.id, UserSession.method == SignInMethod.PROVIDER
     )
     session.execute(through_provider)
-    event_records.add(session, actor, "user.identity_unlinked", _target(user), host=provider_host())
+    event_records.add(session, actor, "user.identity_unlinked", _target(user), host=settings().provider_host)
     return True
 
 
@@ -157,10 +160,12 @@ def _require_unlinked(session: Session, actor: Actor, claim: Claim) -> tuple[Use
     if user is None or not user.is_active:
         raise NotFound(user_records.NO_USER)
     if identity_records.of_user(session, user.id) is not None:
-        raise Conflict(f"You are linked to {provider_host()} already. Unlink first.", code="already_linked")
+        raise Conflict(f"You are linked to {settings().provider_host} already. Unlink first.", code="already_linked")
     identity = identity_records.find(session, claim.issuer, claim.subject)
     if identity and identity.user_id:
-        sentence = f"This account at {provider_host()} is linked to another person of this console. Ask an admin."
+        sentence = (
+            f"This account at {settings().provider_host} is linked to another person of this console. Ask an admin."
+        )
         raise Conflict(sentence, code="linked_to_another")
     return user, identity
 

@@ -28,12 +28,6 @@ class Claim(NamedTuple):
     email: str | None
 
 
-def provider_host() -> str:
-    """How sentences name the provider."""
-    issuer = settings().oidc_issuer
-    return issuer.host if issuer else "the identity provider"
-
-
 def is_of_provider() -> sa.ColumnElement[bool]:
     """Whether an identity is of the provider that the settings name. Those of an earlier provider mean nothing."""
     issuer = settings().oidc_issuer
@@ -65,7 +59,7 @@ def require_free(session: Session, actor: Actor, user: User, what: str) -> None:
     """Raise Conflict where the provider decides `what` of this user. The terminal may decide it nevertheless."""
     if actor.door is not Door.TERMINAL and of_user(session, user.id) is not None:
         advice = "Change it there: it applies after the next sign-in."
-        raise Conflict(f"The {what} of {user.name} comes from {provider_host()}. {advice}", code=FROM_PROVIDER)
+        raise Conflict(f"The {what} of {user.name} comes from {settings().provider_host}. {advice}", code=FROM_PROVIDER)
 
 
 def is_free(session: Session, email: str, but: UUID | None = None) -> bool:

@@ -72,16 +72,12 @@ def require(email: str, is_linked: bool, who: str) -> None:
 def require_anyone() -> None:
     """Raise Conflict unless there may be people who sign in with a password."""
     if not may_anyone():
-        raise Conflict(f"Passwords are off. People join by signing in with {host()}.", code="passwords_off")
+        raise Conflict(
+            f"Passwords are off. People join by signing in with {settings().provider_host}.", code="passwords_off"
+        )
 
 
 def refusal(who: str) -> Conflict:
     """The error that says what this person uses in place of a password."""
     signs = "sign" if who == "You" else "signs"
-    return Conflict(f"{who} {signs} in with {host()}, not with a password.", code="passwords_off")
-
-
-def host() -> str:
-    """The host of the provider, to name it in a sentence. Empty without a provider."""
-    issuer = settings().oidc_issuer
-    return issuer.host if issuer else ""
+    return Conflict(f"{who} {signs} in with {settings().provider_host}, not with a password.", code="passwords_off")

@@ -26,7 +26,7 @@ from agents_app.operations import (
     session_records,
     user_records,
 )
-from agents_app.operations.identity_records import Claim, provider_host, role_of
+from agents_app.operations.identity_records import Claim, role_of
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.sign_on.errors import SignOnRefused
 from agents_app.sign_on.person import Person
@@ -123,7 +123,7 @@ def _without_role(
     if identity and user and user.is_active:
         identity.has_lost_role, user.is_active = True, False
         user_records.end_links_and_sessions(session, user)
-        event_records.add(session, actor, "user.role_lost", target, host=provider_host())
+        event_records.add(session, actor, "user.role_lost", target, host=settings().provider_host)
     else:
         event_records.add(session, actor, REFUSED, target)
     return _no_role(person)
@@ -142,11 +142,13 @@ def _join(session: Session, actor: Actor, identity: Identity, person: Person, ro
     with session.no_autoflush:
         if person.email and not identity_records.is_free(session, person.email):
             if sa.inspect(identity).pending:
-                event_records.add(session, actor, "user.identity_waits", host=provider_host())
+                event_records.add(session, actor, "user.identity_waits", host=settings().provider_host)
             return _waits(is_verified=identity.email is not None)
     user = identity_records.add_user(session, identity, identity.email, role)
     made_by = replace(actor, name=user.name, user_id=user.id)
-    event_records.add(session, made_by, "user.came", ("user", user.id, user.name), host=provider_host(), role=role)
+    event_records.add(
+        session, made_by, "user.came", ("user", user.id, user.name), host=settings().provider_host, role=role
+    )
     return user
 
 
@@ -158,12 +160,12 @@ def _follow(session: Session, actor: Actor, user: User, identity: Identity, role
         return NotAdmitted("An admin of this console has deactivated you.", code="deactivated")
     if not user.is_active:
         user.is_active = True
-        event_records.add(session, actor, "user.role_regained", target, host=provider_host())
+        event_records.add(session, actor, "user.role_regained", target, host=settings().provider_host)
     identity.has_lost_role = False
     if user.role != role:
         user.role = role
         user_records.end_links_and_sessions(session, user)
-        event_records.add(session, actor, "user.role_from_provider", target, host=provider_host(), role=role)
+        event_records.add(session, actor, "user.role_from_provider", target, host=settings().provider_host, role=role)
     if user.name != identity.name:
         event_records.add(session, actor, "user.renamed", target, before=user.name)
         user.name = identity.name
@@ -198,7 +200,7 @@ def _end_of_session(person: Person) -> datetime:
     # A clock of the provider that is ahead must not make the session longer.
     ends = [moment + longest, (person.authenticated_at or moment) + longest, person.ends_at or moment + longest]
     if min(ends) <= moment:
-        raise NotAdmitted(f"You signed in at {provider_host()} too long ago.", code="sign_in_too_old")
+        raise NotAdmitted(f"You signed in at {settings().provider_host} too long ago.", code="sign_in_too_old")
     return min(ends)
 
 
@@ -208,12 +210,12 @@ def _claim(person: Person) -> Claim:
 
 def _no_role(person: Person) -> NotAdmitted:
     code = "too_many_groups" if person.has_too_many_groups else "no_role"
-    return NotAdmitted(f"{provider_host()} gives you no role in this console.", code=code)
+    return NotAdmitted(f"{settings().provider_host} gives you no role in this console.", code=code)
 
 
 def _waits(*, is_verified: bool) -> NotAdmitted:
     # An address that the provider has not verified finds out nothing about the people here.
     if is_verified:
         return NotAdmitted("A person with your email address exists in this console already.", code="address_taken")
-    sentence = f"Your account at {provider_host()} is not linked to a person of this console yet."
+    sentence = f"Your account at {settings().provider_host} is not linked to a person of this console yet."
     return NotAdmitted(sentence, code="waits")

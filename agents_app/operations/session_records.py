@@ -14,7 +14,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, NotFound
 from agents_app.models import User, UserSession
-from agents_app.operations import event_records, form_keys, login_attempts, password_sign_in, passwords
+from agents_app.operations import event_records, form_keys, login_attempts, passwords
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.schemas.users import email_spellings
 from agents_app.values.choices import Door, SignInMethod
@@ -82,7 +82,7 @@ def digest(text: str) -> str:
 
 def _record(session: Session, user: User, visitor: Visitor, method: SignInMethod) -> None:
     actor = Actor(user.account_id, user.name, Door.PAGE, user_id=user.id, visitor=visitor)
-    host = {"host": password_sign_in.host()} if method is SignInMethod.PROVIDER else {}
+    host = {"host": settings().provider_host} if method is SignInMethod.PROVIDER else {}
     event_records.add(session, actor, "user.signed_in", ("user", user.id, user.name), method=method, **host)
 
 

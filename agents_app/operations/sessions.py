@@ -164,7 +164,7 @@ def _check_may_use_password(visitor: Visitor, row: sa.Row[*tuple[Any, ...]], att
         # Someone knows the password: the person and the admins should see it.
         actor = Actor(row.account_id, row.name, Door.PAGE, user_id=row.id, visitor=visitor)
         with db.transaction() as session:
-            event_records.add(session, actor, "user.password_refused", host=password_sign_in.host())
+            event_records.add(session, actor, "user.password_refused", host=settings().provider_host)
             login_attempts.remove(session, attempt_id)
         raise
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from agents_app.config import settings
 from agents_app.db import db
 from agents_app.errors import Conflict, NotFound
 from agents_app.models import Event, Identity, SecondFactor, User, UserSession
@@ -156,7 +157,7 @@ def _require_role_of_provider(session: Session, actor: Actor, user: User) -> Non
     # The terminal may let in a person who lost the role, until the provider is asked again.
     identity = identity_records.of_user(session, user.id)
     if identity and identity.has_lost_role and actor.door is not Door.TERMINAL:
-        sentence = f"{identity_records.provider_host()} gives {user.name} no role in this console. "
+        sentence = f"{settings().provider_host} gives {user.name} no role in this console. "
         advice = "Give them one there: their next sign-in activates them."
         raise Conflict(sentence + advice, code=identity_records.FROM_PROVIDER)
 

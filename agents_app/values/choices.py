@@ -98,7 +98,9 @@ class SignInMethod(StrEnum):
     PASSWORD = "password"
     PROVIDER = "provider"
     LINK = "link"
-    """A link of the terminal to choose a password; where passwords are off, also the set-up page."""
+    """A link of the terminal to choose a password."""
+    SET_UP = "set_up"
+    """The set-up page, where passwords are off."""
 
 
 class Door(StrEnum):

@@ -141,7 +141,12 @@ UNKNOWN: dict[str, Any] = {
 }
 
 # How a person signed in. Events of earlier releases do not say it.
-HOW = {"password": " with a password", "provider": " at {host}", "link": " by a one-time link of an operator"}
+HOW = {
+    "password": " with a password",
+    "provider": " at {host}",
+    "link": " by a one-time link of an operator",
+    "set_up": " on the set-up page",
+}
 
 # What each kind of version did, without the name of its agent and without values.
 VERSION_WORDS = {

@@ -27,17 +27,11 @@ pages.before_request(require_sign_in)
 NO_CLAIM = "Nothing was linked: you signed in at the provider too long ago. Begin again."
 
 
-def provider_host() -> str | None:
-    """How pages name the provider. None where the console has none."""
-    issuer = settings().oidc_issuer
-    return issuer.host if issuer else None
-
-
 def own_facts(actor: Actor) -> dict[str, Any]:
     """What the profile shows of the provider."""
-    if provider_host() is None:
+    if not settings().provider_host:
         return {}
-    known = {"provider_host": provider_host(), "identity": identities.own(actor)}
+    known = {"provider_host": settings().provider_host, "identity": identities.own(actor)}
     return known | {"can_unlink": known["identity"] is not None and identities.can_unlink_own(actor)}
 
 
@@ -63,10 +57,12 @@ def link_own() -> Answer:
         status = _submit(form, lambda _values: identities.link_own(actor, session[SESSION_ID], claim, ends_at))
         if status == 303:
             session.pop(CLAIM)
-            return _leave("web.profile.show", f"Your account at {provider_host()} was linked.")
+            return _leave("web.profile.show", f"Your account at {settings().provider_host} was linked.")
     else:
         status = 200
-    return render_template("identities/link_own.html", form=form, claim=claim, role=role, host=provider_host()), status
+    return render_template(
+        "identities/link_own.html", form=form, claim=claim, role=role, host=settings().provider_host
+    ), status
 
 
 @pages.route("/profile/unlink", methods=["GET", "POST"])
@@ -82,7 +78,7 @@ def unlink_own() -> Answer:
         return end_browser_session("Your account was unlinked. Sign in with your password.")
     if status == 303:
         return _leave("web.profile.show", "Your account was unlinked.")
-    return render_template("identities/unlink_own.html", form=form, host=provider_host()), status
+    return render_template("identities/unlink_own.html", form=form, host=settings().provider_host), status
 
 
 @pages.route("/people/<uuid:user_id>/unlink", methods=["GET", "POST"])
@@ -99,7 +95,7 @@ def unlink(user_id: UUID) -> Answer:
         status = _submit(form, lambda _values: identities.unlink(actor, user_id))
     if status == 303:
         return _leave("web.users.listing", f"{person['name']} was unlinked.")
-    return render_template("identities/unlink.html", form=form, person=person, host=provider_host()), status
+    return render_template("identities/unlink.html", form=form, person=person, host=settings().provider_host), status
 
 
 @pages.route("/people/identities/<uuid:identity_id>/link", methods=["GET", "POST"])
@@ -116,8 +112,8 @@ def link(identity_id: UUID) -> Answer:
     if is_submitted:
         status = _submit(form, lambda values: identities.link(actor, identity_id, _chosen(values, people)))
     if status == 303:
-        return _leave("web.users.listing", f"{identity['name']} at {provider_host()} was linked.")
-    return render_template("identities/link.html", form=form, identity=identity, host=provider_host()), status
+        return _leave("web.users.listing", f"{identity['name']} at {settings().provider_host} was linked.")
+    return render_template("identities/link.html", form=form, identity=identity, host=settings().provider_host), status
 
 
 @pages.post("/people/identities/<uuid:identity_id>/add")

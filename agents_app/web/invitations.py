@@ -5,8 +5,9 @@ from collections.abc import Callable
 from flask import Blueprint, redirect, render_template, request, session, url_for
 
 from agents_app import http
+from agents_app.config import settings
 from agents_app.errors import NotFound, NotSignedIn
-from agents_app.operations import invitation_records, invitations, password_sign_in, sessions
+from agents_app.operations import invitation_records, invitations, sessions
 from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor
 from agents_app.web.forms.base import ConsoleForm
@@ -42,7 +43,7 @@ def _page(
     link = invitations.read_link(code)
     if (link["email"] is not None) is not is_reset:
         raise NotFound(invitation_records.GONE)
-    known = {"visitor": _signed_in_actor(), "role_with_article": ROLE_WITH_ARTICLE, "host": password_sign_in.host()}
+    known = {"visitor": _signed_in_actor(), "role_with_article": ROLE_WITH_ARTICLE, "host": settings().provider_host}
     return render_template(template, form=form, code=code, link=link, **known), status
 
 

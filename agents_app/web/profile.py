@@ -8,8 +8,9 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 
 from agents_app import refusals
+from agents_app.config import settings
 from agents_app.errors import Conflict, NotFound, Throttled
-from agents_app.operations import password_sign_in, second_factors, sessions, user_details
+from agents_app.operations import second_factors, sessions, user_details
 from agents_app.web import identities, unsaved_form
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import ROLE_NAMES, ChangePasswordForm, DetailsForm
@@ -118,7 +119,7 @@ def _page(form: ChangePasswordForm) -> str:
     browsers = [row | {"browser": browser_name(row["user_agent"])} for row in rows]
     factor = second_factors.state(current_actor())
     known = {"sessions": browsers, "role_names": ROLE_NAMES, **identities.own_facts(current_actor())}
-    known |= {"uses_password": user_details.may_use_password(current_actor()), "host": password_sign_in.host()}
+    known |= {"uses_password": user_details.may_use_password(current_actor()), "host": settings().provider_host}
     return render_template("profile/profile.html", form=form, second_factor=factor, **known)
 
 

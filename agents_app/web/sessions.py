@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from agents_app import http
 from agents_app.config import settings
 from agents_app.errors import NotSignedIn, SecondFactorMissing, Throttled
-from agents_app.operations import accounts, password_sign_in, sessions
+from agents_app.operations import accounts, sessions
 from agents_app.operations.half_sessions import HalfSession
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import SignInMethod
@@ -159,7 +159,7 @@ def sign_out() -> Answer:
         return end_browser_session(ALREADY_SIGNED_OUT)
     sessions.sign_out(actor, session[SESSION_ID])
     answer = end_browser_session("You are signed out.")
-    if actor.method is SignInMethod.PROVIDER and password_sign_in.host():
+    if actor.method is SignInMethod.PROVIDER and settings().provider_host:
         return redirect(url_for("web.sign_out.show"), 303)
     return answer
 
@@ -174,7 +174,7 @@ def continue_signed_in(session_id: str, unsaved: unsaved_form.UnsavedForm | None
 
 def sign_in_page(form: SignInForm, unsaved: unsaved_form.UnsavedForm | None = None) -> str:
     """The sign-in page, which keeps a form that was not saved."""
-    rule, host = settings().password_sign_in, password_sign_in.host()
+    rule, host = settings().password_sign_in, settings().provider_host
     return render_template("sessions/sign_in.html", form=form, unsaved=unsaved, host=host, passwords=rule)
 
 

@@ -3,8 +3,9 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from agents_app import http
+from agents_app.config import settings
 from agents_app.errors import Conflict
-from agents_app.operations import accounts, password_sign_in
+from agents_app.operations import accounts
 from agents_app.values.choices import SignInMethod
 from agents_app.web.forms.base import FormData
 from agents_app.web.forms.sign_in import SetupForm
@@ -31,8 +32,8 @@ def setup() -> Answer:
     if not is_claimed:
         return render_template("setup/setup.html", form=form), 422
     start_browser_session(form.result)
-    if current_actor().method is SignInMethod.LINK:
-        host = password_sign_in.host()
+    if current_actor().method is SignInMethod.SET_UP:
+        host = settings().provider_host
         flash(f"Passwords are off. Link your account at {host} on your profile: you sign in with it next time.", "ok")
     return redirect(url_for("web.agents.listing"), 303)
 

@@ -22,7 +22,6 @@ from agents_app.operations.permissions import Actor
 from agents_app.web import unsaved_form
 from agents_app.web.forms.base import ConsoleForm
 from agents_app.web.forms.users import ROLE_NAMES, ROLE_WITH_ARTICLE, InvitationForm, RoleForm
-from agents_app.web.identities import provider_host
 from agents_app.web.sessions import Answer, current_actor, end_browser_session, require_sign_in
 
 pages = Blueprint("users", __name__, url_prefix="/people")
@@ -143,7 +142,7 @@ def reset_second_factor(user_id: UUID) -> Answer:
 
 
 def _invite_page(form: InvitationForm) -> str:
-    known = {"provider_host": provider_host(), "only_named": not settings().password_sign_in.is_on}
+    known = {"provider_host": settings().provider_host, "only_named": not settings().password_sign_in.is_on}
     return render_template("users/invite.html", form=form, **known)
 
 
@@ -196,7 +195,7 @@ def _list_page(actor: Actor, **link: Any) -> str:
         people=users.listing(actor),
         invitations=invitations.listing(actor),
         waiting=identities.waiting(actor),
-        provider_host=provider_host(),
+        provider_host=settings().provider_host,
         can_join_by_link=password_sign_in.may_anyone(),
         role_names=ROLE_NAMES,
         role_with_article=ROLE_WITH_ARTICLE,

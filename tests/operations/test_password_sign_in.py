@@ -194,7 +194,7 @@ def test_a_session_through_the_provider_ends_when_the_console_has_another_one_or
             sessions.authenticate(HERE, session_id)
 
 
-@pytest.mark.parametrize("method", [SignInMethod.PROVIDER, SignInMethod.LINK])
+@pytest.mark.parametrize("method", [method for method in SignInMethod if method is not SignInMethod.PASSWORD])
 def test_other_sessions_go_on_with_passwords_off_and_the_provider_away(
     consoles: Consoles, ada: Actor, method: SignInMethod
 ) -> None:
@@ -317,7 +317,7 @@ def test_the_set_up_page_signs_in_its_admin_with_passwords_off(consoles: Console
     with consoles.running("off"):
         session_id = accounts.claim(HERE, values, "")
 
-        assert sessions.authenticate(HERE, session_id).method is SignInMethod.LINK
+        assert sessions.authenticate(HERE, session_id).method is SignInMethod.SET_UP
 
 
 def test_the_list_of_people_says_how_each_can_sign_in(consoles: Consoles, ada: Actor) -> None:
