@@ -38,13 +38,13 @@ sure: test long ## Check style and types, then run all tests
 bench-migrations: $(VENV)/.test ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
 	@$(RUN) benchmarks.migrations $(OPTIONS)
 
-LOCK := $(RUN) uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-emit-index-url --no-emit-find-links --upgrade --quiet
+LOCK := $(RUN) uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade
 
-lock: $(VENV)/.test ## Update requirements*.txt to the newest versions of requirements*.in
-	$(LOCK) requirements.in -o requirements.txt
-	$(LOCK) requirements-mssql.in -o requirements-mssql.txt
-	$(LOCK) requirements-dev.in -o requirements-dev.txt
+lock: $(VENV)/.test ## Update requirements*.txt to the newest versions of what pyproject.toml names
+	$(LOCK) --group checkout -o requirements.txt
+	$(LOCK) --group checkout --extra mssql -c requirements.txt -o requirements-mssql.txt
+	$(LOCK) --group checkout --extra mssql --group dev -c requirements.txt -o requirements-dev.txt
 
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --require-hashes
 

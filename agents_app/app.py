@@ -6,13 +6,13 @@ from flask.cli import FlaskGroup
 
 from agents_app import api, cli, config, dbtools, health, http, identity_provider, logs, refusals, sub_path, web
 from agents_app.db import db, engine_options
-from agents_app.paths import ROOT
+from agents_app.paths import FILES
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
     """The console as a WSGI app. Raises ConfigurationError with a sentence that names an invalid setting."""
     loaded = settings or config.load()
-    app = Flask("agents_app", template_folder=str(ROOT / "templates"), static_folder=None)
+    app = Flask("agents_app", template_folder=str(FILES / "templates"), static_folder=None)
     app.extensions["settings"] = loaded
     if settings is not None or _needs_keys():
         app.secret_key = loaded.keys.secret_key

@@ -22,7 +22,7 @@ from agents_app.config_sign_on import SIGN_ON_CHECKS, SignOnSettings
 from agents_app.database import migration_limits
 from agents_app.database.url import parse_url, with_schema
 from agents_app.errors import ConfigurationError
-from agents_app.paths import ROOT
+from agents_app.paths import HOME
 from agents_app.values.origins import Origin, split
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Settings(SignOnSettings, migration_limits.LimitSettings):
     api_docs_public: bool = True
     api_rate_limit: int = 6_000
     log_level: str = "info"
-    backup_folder: Path = ROOT / "backups"
+    backup_folder: Path = HOME / "backups"
     connection_tests: bool = True
     connection_test_networks: tuple[str, ...] = ()
     # Where each setting was read, also an invalid one. A setting without a source has its default.
@@ -111,7 +111,7 @@ def settings() -> Settings:
     return found
 
 
-def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env") -> Settings:
+def load(environ: Mapping[str, str] | None = None, env_file: Path | None = HOME / ".env") -> Settings:
     """Read every setting. Raises ConfigurationError with a sentence that names the first invalid setting."""
     loaded, errors = load_with_errors(environ, env_file)
     for sentence in errors.values():
@@ -120,7 +120,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT 
 
 
 def load_with_errors(
-    environ: Mapping[str, str] | None = None, env_file: Path | None = ROOT / ".env"
+    environ: Mapping[str, str] | None = None, env_file: Path | None = HOME / ".env"
 ) -> tuple[Settings, SettingErrors]:
     """Read every setting, and return the errors too, but not `key_errors`. An invalid setting has its default."""
     errors: SettingErrors = {}
@@ -243,7 +243,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "API_DOCS_PUBLIC": config_values.boolean,
     "API_RATE_LIMIT": config_values.whole_number(0, 1_000_000),
     "LOG_LEVEL": config_values.log_level,
-    "BACKUP_FOLDER": lambda text: ROOT / Path(text).expanduser(),
+    "BACKUP_FOLDER": lambda text: HOME / Path(text).expanduser(),
     "CONNECTION_TESTS": config_values.on_or_off,
     "CONNECTION_TEST_NETWORKS": config_values.networks,
     **migration_limits.CHECKS,

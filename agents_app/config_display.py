@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from agents_app.config import CHECKS, Settings
 from agents_app.config_sign_on import PasswordSignIn
 from agents_app.database.url import printable_url
-from agents_app.paths import ROOT
+from agents_app.paths import HOME
 from agents_app.values.choices import Role
 
 # The parameters of a database URL that hold no secret and no path. The others are left out.
@@ -59,7 +59,7 @@ def _database(url: URL) -> str:
 
 
 def _path(path: Path) -> str:
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+    return str(path.relative_to(HOME) if path.is_relative_to(HOME) else path)
 
 
 def _minutes(length: timedelta) -> str:

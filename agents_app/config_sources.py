@@ -21,7 +21,7 @@ from flask.cli import FlaskGroup
 from flask.helpers import get_load_dotenv
 
 from agents_app.errors import ConfigurationError
-from agents_app.paths import ROOT
+from agents_app.paths import HOME
 from agents_app.similar_names import find_name_with_typos, find_similar_name
 
 
@@ -149,7 +149,7 @@ def read_path(name: str, texts: Mapping[str, SettingText]) -> Path | None:
     """The path in a variable such as SECRET_KEY_FILE. None if it is not set. Raises ConfigurationError."""
     found = _clean_text(name, texts.get(name))
     try:
-        return ROOT / Path(found.value).expanduser() if found else None
+        return HOME / Path(found.value).expanduser() if found else None
     except RuntimeError as error:
         raise ConfigurationError(f"{name} cannot be read: {error}") from None
 

@@ -22,10 +22,10 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from agents_app.database.errors import MISSING_FILE, translate_driver_errors
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.session import SessionCreator, autocommit
-from agents_app.paths import ROOT
+from agents_app.paths import HOME
 
 # The folder of the SQLite database, unless DATABASE_URL names another one.
-INSTANCE_FOLDER = ROOT / "instance"
+INSTANCE_FOLDER = HOME / "instance"
 
 POOL_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000

@@ -1,6 +1,6 @@
-"""The command `flask` that `make setup` installs: Flask's own, with the console's version and exit codes.
+"""The command `flask` that `make setup` installs, and `agent-console`: Flask's own, with our version and exit codes.
 
-It is run as a file, without the project on the path: `flask` finds the project in the current folder or by `--app`.
+`flask` runs it as a file, without the project on the path: it finds the project in the current folder or by `--app`.
 """
 
 import errno
@@ -8,13 +8,16 @@ import os
 import platform
 import runpy
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import click
+from flask import Flask
 from flask.cli import FlaskGroup
 
-HELP = """Commands of Agent Console.
+HELP = "Commands of Agent Console."
+FIND_BY_FOLDER = """
 
 They find the console in the current folder. In another folder, add --app with the path of its wsgi.py.
 """
@@ -58,8 +61,8 @@ def print_versions(context: click.Context, _option: click.Parameter, is_asked: b
     context.exit()
 
 
-def main() -> None:
-    """Run the command that was typed."""
+def run(name: str, create_app: Callable[[], Flask] | None = None) -> None:
+    """Run the command that was typed, as the program of this name. Without `create_app`, `flask` finds the app."""
     version = click.Option(
         ["--version"],
         help="Show the versions of Agent Console, Flask and Python.",
@@ -68,8 +71,10 @@ def main() -> None:
         is_flag=True,
         is_eager=True,
     )
-    Commands(name="flask", help=HELP, params=[version], add_version_option=False).main(prog_name="flask")
+    text = HELP if create_app else HELP + FIND_BY_FOLDER
+    group = Commands(name=name, help=text, params=[version], add_version_option=False, create_app=create_app)
+    group.main(prog_name=name)
 
 
 if __name__ == "__main__":
-    main()
+    run("flask")

@@ -73,6 +73,8 @@ def is_usual(argv: list[str], environment: dict[str, str]) -> bool:
     return (
         languages == {LANGUAGE}
         and settings in ({}, {WARNINGS: "error"})
+        # The server has imported the package, which reads the variable.
+        and "AGENT_CONSOLE_HOME" not in environment
         and (not is_python or (argv[1:2] == ["-m"] and argv[2:3] in (["flask"], ["alembic"])))
     )
 

@@ -74,6 +74,8 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "wording": (set(), set()),
     "weak_keys": (set(), set()),
     "flask_command": (set(), {"click", "flask"}),
+    "__main__": ({"flask_command"}, {"flask"}),
+    "wsgi": ({"app", "cli", "errors", "terminal"}, set()),
     "encryption": ({"weak_keys"}, {"cryptography"}),
     # cryptography says whether a text is a certificate or a key; encrypting is not the values' work.
     "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "yaml", "zxcvbn"}),

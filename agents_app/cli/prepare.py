@@ -18,9 +18,9 @@ from agents_app.dbtools import upgrade_to_head
 from agents_app.dbtools.output import display_path
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import encryption_keys, health
-from agents_app.paths import ROOT
+from agents_app.paths import HOME
 
-ENV_FILE = ROOT / ".env"
+ENV_FILE = HOME / ".env"
 
 
 def _make_named_key(name: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from agents_app.database import postgresql_url
 from agents_app.database.quoting import quote_for_setting
-from agents_app.paths import ROOT
+from agents_app.paths import HOME
 
 SETTING = re.compile(r"(?:-c\s*|--)(?P<name>[A-Za-z_][\w.-]*)=(?P<value>(?:\\.|\S)*)", re.DOTALL)
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg2")
@@ -51,9 +51,9 @@ def parse_url(text: str) -> URL:
     if scheme in SQLITE:
         return _sqlite_file_url(text)
     if "://" in text and scheme in POSTGRESQL:
-        return _keep_first_schema(postgresql_url.parse_uri(text, ROOT))
+        return _keep_first_schema(postgresql_url.parse_uri(text, HOME))
     if DSN.match(text):
-        return _keep_first_schema(postgresql_url.parse_key_value(text, ROOT))
+        return _keep_first_schema(postgresql_url.parse_key_value(text, HOME))
     raise ValueError("must begin with postgresql:// or sqlite:///." if "://" in text else postgresql_url.NOT_A_URL)
 
 
@@ -67,7 +67,7 @@ def _sqlite_file_url(text: str) -> URL:
     if re.match(r"file:|[A-Za-z]:|.*\\", path) or "\0" in path:
         raise ValueError(f"must contain a plain path, without file: or a drive letter, {SQLITE_FORM}")
     try:
-        return URL.create("sqlite", database=str(ROOT / Path(path).expanduser()))
+        return URL.create("sqlite", database=str(HOME / Path(path).expanduser()))
     except RuntimeError:
         raise ValueError("begins with ~ and a user name that does not exist.") from None
 

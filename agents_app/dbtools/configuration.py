@@ -9,10 +9,10 @@ from sqlalchemy.engine import URL
 
 from agents_app.database.migration_limits import LIMITS, Limits, with_options
 from agents_app.database.url import parse_url
-from agents_app.paths import ROOT
+from agents_app.paths import FILES, HOME
 
-SETTINGS = ROOT / "pyproject.toml"
-BACKUPS = ROOT / "backups"
+SETTINGS = FILES / "pyproject.toml"
+BACKUPS = HOME / "backups"
 # Of `-x`, besides the limits.
 OTHER_OPTIONS = ("verbose", "no_backup")
 

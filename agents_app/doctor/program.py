@@ -8,9 +8,9 @@ from importlib import metadata
 
 from agents_app import __version__
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
-from agents_app.paths import ROOT
+from agents_app.paths import FILES
 
-REQUIREMENTS = ROOT / "requirements.txt"
+REQUIREMENTS = FILES / "requirements.txt"
 PINNED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<condition>\s*;)?", re.MULTILINE)
 NAMES_MAX = 5
 

@@ -13,14 +13,14 @@ from agents_app.doctor.check import GROUPS, Check, ok, problem, skipped
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.models import EncryptionKey
 from agents_app.operations import encryption_keys
-from agents_app.paths import ROOT
+from agents_app.paths import HOME
 
 DATABASE_UNKNOWN = "The settings for the database are invalid."
 UNREACHABLE = "The database cannot be reached."
 MIGRATION_CODES = ("migrations.pending", "backups.possible")
 
 
-def run_checks(environ: Mapping[str, str] | None = None, env_file: Path = ROOT / ".env") -> list[Check]:
+def run_checks(environ: Mapping[str, str] | None = None, env_file: Path = HOME / ".env") -> list[Check]:
     """Run every check. Problems of the installation are in the result; none is raised."""
     settings, wrong = config.load_with_errors(environ, env_file)
     # With an unreadable file or a misspelled name, the database and the folder are unknown.

@@ -3,7 +3,7 @@
 import traceback
 from pathlib import Path
 
-from agents_app.paths import ROOT
+from agents_app.paths import PACKAGE
 
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, SystemError, TypeError, ValueError)
 """What a driver raises for values of a server that it cannot read, such as a text that is not UTF-8."""
@@ -18,4 +18,4 @@ def place(error: BaseException) -> str:
 def own_fault(error: BaseException) -> dict[str, str]:
     """The fact `fault`, if an exception was raised in a file of this project. A server can be the cause too."""
     file = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-    return {"fault": place(error)} if file.is_relative_to(ROOT / "agents_app") else {}
+    return {"fault": place(error)} if file.is_relative_to(PACKAGE) else {}

@@ -17,13 +17,13 @@ from agents_app.dbtools.commands.revision import with_before
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
 from agents_app.dbtools.marks import load_failure
 from agents_app.dbtools.output import print_progress
-from agents_app.paths import ROOT
+from agents_app.paths import FILES
 
 
 def init_app(app: Flask) -> None:
     """Add the commands `flask db` to the app, for the database in its configuration."""
     # The path goes into a configuration file, where % begins a variable.
-    migrate = Migrate(directory=str(ROOT / "migrations").replace("%", "%%"))
+    migrate = Migrate(directory=str(FILES / "migrations").replace("%", "%%"))
 
     @migrate.configure
     def _configure(config: Any) -> Any:

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
-from agents_app.paths import ROOT
+from agents_app.paths import FILES
 
 ANSWER = "is_rename"
 # A text, a number or a word, with the type that PostgreSQL adds.
@@ -118,7 +118,7 @@ def has_open_question(module: ModuleType) -> bool:
 def how_to_answer(script: Script) -> str:
     """What to do about a step with an open question, with the name of its file."""
     path = Path(script.path)
-    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    shown = path.relative_to(FILES) if path.is_relative_to(FILES) else path
     return f"Set {ANSWER} = True or {ANSWER} = False in {shown}"
 
 

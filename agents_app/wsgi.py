@@ -1,0 +1,17 @@
+"""The app of a process: for the commands, and for a WSGI server (`agents_app.wsgi:app`)."""
+
+import sys
+
+from agents_app import terminal
+from agents_app.app import create_app
+from agents_app.cli import standard_output
+from agents_app.cli.doctor import app_with_doctor_only
+from agents_app.errors import ConfigurationError
+
+standard_output.report_failures()
+terminal.replace_unprintable()
+terminal.require_valid(sys.argv[1:])
+try:
+    app = create_app()
+except ConfigurationError as refusal:
+    app = app_with_doctor_only(refusal)
