@@ -19,6 +19,7 @@ from agents_app.database.url import parse_url
 from agents_app.db import create_sqlite_file, db
 from agents_app.operations.permissions import Actor
 from tests import make, postgres
+from tests.sign_on.loopback_provider import LoopbackProvider, loopback_provider
 
 OpenConsole = Callable[..., Flask]
 
@@ -181,6 +182,13 @@ def _console_on_postgres(server: str, at_head: str) -> Iterator[Flask]:
 
 def _bring_to_head(url: str) -> None:
     dbtools.upgrade_to_head(parse_url(url))
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[LoopbackProvider]:
+    """An identity provider where Ann is signed in, with the role admin."""
+    with loopback_provider(tmp_path) as provider:
+        yield provider
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

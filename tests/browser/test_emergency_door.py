@@ -1,7 +1,6 @@
 """The way back in while the provider is away and passwords are off, in a real browser."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -11,18 +10,11 @@ from tests.browser.conftest import Open, Site
 from tests.browser.test_accessibility import check
 from tests.cli.conftest import Terminal, free_port
 from tests.make import make_app, make_user
-from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider, loopback_provider
+from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 LONG = "Mary-Theresa Konstantinopolitanska-Averylongwordthatcannotbebroken"
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[LoopbackProvider]:
-    """A provider where Ann is signed in, with the role admin."""
-    with loopback_provider(tmp_path) as provider:
-        yield provider
 
 
 @pytest.fixture

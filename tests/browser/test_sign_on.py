@@ -1,7 +1,6 @@
 """Signing in through the provider in a real browser, with a provider that runs on another port."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,18 +16,11 @@ from tests.browser.test_accessibility import check
 from tests.cli.conftest import free_port
 from tests.make import make_app, make_user
 from tests.probes.local_server import Reply, Request
-from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider, loopback_provider
+from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 LONG = "Mary-Theresa Konstantinopolitanska-Averylongwordthatcannotbebroken"
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[LoopbackProvider]:
-    """A provider where Ann is signed in, with the role admin."""
-    with loopback_provider(tmp_path) as provider:
-        yield provider
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """`flask doctor` says whether the identity provider can be used, and whether someone gets in while it is away."""
 
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -15,16 +13,9 @@ from tests.cli.installation import CANARY, Installation
 from tests.conftest import OpenConsole
 from tests.make import make_account, make_user
 from tests.probes.local_server import Reply
-from tests.sign_on.loopback_provider import CLIENT_ID, LoopbackProvider, loopback_provider
+from tests.sign_on.loopback_provider import CLIENT_ID, LoopbackProvider
 
 CONFIGURATION = "/.well-known/openid-configuration"
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[LoopbackProvider]:
-    """A provider on the loopback."""
-    with loopback_provider(tmp_path) as provider:
-        yield provider
 
 
 @pytest.fixture

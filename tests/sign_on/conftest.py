@@ -1,8 +1,6 @@
 """A provider on the loopback, and the client of the console for it."""
 
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -11,17 +9,10 @@ import pytest
 from agents_app.sign_on.attempt import Attempt
 from agents_app.sign_on.provider import Provider
 from agents_app.values import issuers
-from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider, loopback_provider
+from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider
 
 RETURN = "http://127.0.0.1:8000/sign-on/return"
 ATTEMPT = Attempt("state-1", "nonce-1", "verifier-" + "1" * 43)
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[LoopbackProvider]:
-    """A provider where Ann is signed in."""
-    with loopback_provider(tmp_path) as provider:
-        yield provider
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The sign-in page of a console with a provider, and signing out at the provider."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,18 +13,11 @@ from agents_app.operations.permissions import Actor
 from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.probes.local_server import Reply
-from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider, loopback_provider
+from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider
 from tests.web.conftest import Browser, Page, fields_of
 from tests.web.test_sign_on import begin, come_back, enter
 
 OpenWith = Callable[..., Flask]
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[LoopbackProvider]:
-    """A provider where Ann is signed in, with the role admin."""
-    with loopback_provider(tmp_path) as provider:
-        yield provider
 
 
 @pytest.fixture

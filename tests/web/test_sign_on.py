@@ -1,8 +1,6 @@
 """Signing in through the provider, as a browser without script does it, with a real provider on the loopback."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,15 +16,8 @@ from tests.conftest import OpenConsole
 from tests.make import PASSWORD, cookie_name, make_user
 from tests.probes.local_server import Reply, Request
 from tests.sign_on.conftest import answer_at
-from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider, loopback_provider
+from tests.sign_on.loopback_provider import CLIENT_ID, CLIENT_SECRET, LoopbackProvider
 from tests.web.conftest import Browser, Page
-
-
-@pytest.fixture
-def provider(tmp_path: Path) -> Iterator[LoopbackProvider]:
-    """A provider where Ann is signed in, with the role admin."""
-    with loopback_provider(tmp_path) as provider:
-        yield provider
 
 
 @pytest.fixture
