@@ -6,6 +6,7 @@ from typing import Any
 
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.errors import ConfigurationError
+from agents_app.paths import COMMAND
 from agents_app.weak_keys import check_secret
 
 KEY_CHECKS: dict[str, Callable[[str], Any]] = {
@@ -41,7 +42,7 @@ def key_errors(texts: Mapping[str, str | None]) -> dict[str, str]:
         try:
             text = texts[name]
             if text is None:
-                raise ValueError("is not set. `flask prepare` writes one into .env; see .env.example.")
+                raise ValueError(f"is not set. `{COMMAND} prepare` writes one into .env; see .env.example.")
             found[name] = check(text)
         except ValueError as error:
             errors[name] = f"{name} {error}"

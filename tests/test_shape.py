@@ -20,7 +20,7 @@ FILES = sorted([*(path for folder in FOLDERS for path in (ROOT / folder).rglob("
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 DOORS = {"web", "api", "cli"}
 INSIDE = {"errors", "values", "probes", "schemas", "connections", "encryption", "database", "db", "models", "dbtools"}
-INSIDE |= {"operations", "http", "config", "config_display", "config_sign_on", "sign_on"}
+INSIDE |= {"operations", "paths", "http", "config", "config_display", "config_sign_on", "sign_on"}
 # The folders of `probes` that contain a probe.
 KINDS = " ".join(sorted(path.parent.name for path in (APP / "probes").glob("*/probe.py")))
 # The rooms of a part, from the lowest to the highest: each uses only those before it. Rooms in one text use neither
@@ -94,7 +94,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"flask", "sqlalchemy"},
     ),
     "logs": ({"config"}, {"flask"}),
-    "config_keys": ({"encryption", "errors", "weak_keys"}, set()),
+    "config_keys": ({"encryption", "errors", "paths", "weak_keys"}, set()),
     "config_values": ({"values"}, set()),
     "config_sign_on": ({"values"}, set()),
     "sign_on": ({"errors", "schemas", "values"}, {"authlib", "joserfc", "requests"}),
@@ -133,7 +133,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "sub_path": ({"config"}, {"flask"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
-        {"config", "connections", "errors", "http", "operations", "schemas", "static_files", "values"},
+        {"config", "connections", "errors", "http", "operations", "paths", "schemas", "static_files", "values"},
         {"flask", "flask_swagger_ui", "orjson", "pydantic"},
     ),
     "web": (

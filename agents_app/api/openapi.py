@@ -15,21 +15,22 @@ from agents_app.api.request_examples import EXAMPLES
 from agents_app.api.request_parsing import KEY_MAX, KEY_PATTERN, MERGE_PATCH
 from agents_app.config import Settings
 from agents_app.operations.permissions import PERMISSIONS
+from agents_app.paths import COMMAND
 from agents_app.static_files import StaticFile
 from agents_app.values import limits
 
 PATH = "/openapi.json"
 JSON = ("application/json",)
-API_DESCRIPTION = """\
+API_DESCRIPTION = f"""\
 Send an API token with every request: `Authorization: Bearer agc_…`. Admins create tokens on the page "API tokens". \
-Operators create them with `flask tokens create`. A runtime is the program that runs an agent. \
+Operators create them with `{COMMAND} tokens create`. A runtime is the program that runs an agent. \
 Bodies are JSON in UTF-8, at most 1 MB (files of agents 16 MB). \
 Errors are problem+json (RFC 9457) and name everything that is invalid. \
 Request bodies are closed: an unknown member is refused. Responses are open: later releases can add members to every \
 object, values to every text with known values, and connection types. A client must ignore members, values and \
 connection types that it does not know. The configuration of a connection type that a client does not know is an \
-object with any members, as in `AgentUnknown`. Secrets are never returned, except by `/agents/{agent_id}/runtime` and \
-`/runtime/by-external-id/{external_id}`."""
+object with any members, as in `AgentUnknown`. Secrets are never returned, except by \
+`/agents/{{agent_id}}/runtime` and `/runtime/by-external-id/{{external_id}}`."""
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-Match": (
         "The ETag that you have, in its quotes. Returns 412 if the agent has another version. A test in between does "

@@ -13,6 +13,7 @@ from agents_app.cli.output import print_listing, print_message, print_outcome
 from agents_app.cli.prompts import prompt_hidden
 from agents_app.operations import accounts as operations
 from agents_app.operations import password_sign_in
+from agents_app.paths import COMMAND
 from agents_app.schemas.accounts import AccountValues
 
 PASSWORD_ADVICE = "Leave it out to type it at a hidden prompt, or use --password-stdin."
@@ -89,7 +90,7 @@ def delete(account: str | None, confirm: str | None) -> None:
 def _way_in(email: str) -> str:
     if password_sign_in.may_use_password(email, is_linked=False):
         return f"Sign in as {email}."
-    return f"Passwords are off: make a link to sign in with flask users reset-password {email}"
+    return f"Passwords are off: make a link to sign in with {COMMAND} users reset-password {email}"
 
 
 def _read_password() -> str:

@@ -21,6 +21,7 @@ from agents_app.cli.secret_references import reader
 from agents_app.errors import InvalidInput, Unavailable
 from agents_app.operations import agent_files as operations
 from agents_app.operations.planned_agents import Plan
+from agents_app.paths import COMMAND
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas.agent_files import AgentFile
 from agents_app.schemas.repeated_filters import AgentFilters, parse
@@ -109,7 +110,7 @@ def plan(context: click.Context, account: str | None, file: BinaryIO, *, prune: 
     "expected",
     metavar="DIGEST",
     callback=_checked_digest,
-    help="Apply only the plan with this digest, which `flask agents plan` prints, or nothing.",
+    help=f"Apply only the plan with this digest, which `{COMMAND} agents plan` prints, or nothing.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before agents are deleted.")
 @account_option

@@ -1,5 +1,6 @@
 """What all commands share: command classes that print an error as lines, and the options --account and --json."""
 
+import re
 import shlex
 import shutil
 import sys
@@ -18,7 +19,9 @@ from agents_app.cli.standard_output import OutputFailed
 from agents_app.dbtools.branches import TWO_HEADS
 from agents_app.dbtools.position import Position
 from agents_app.errors import ConsoleError, Unavailable
-from agents_app.paths import ROOT
+from agents_app.paths import COMMAND, IS_CHECKOUT, ROOT
+
+FLASK = re.compile(r"\bflask\b")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,6 +34,11 @@ class ConsoleCommand(click.Command):
 
     error_exit_code = 1
     usage_exit_code = click.UsageError.exit_code
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        # The help is a docstring, which says `flask`.
+        named["help"] = FLASK.sub(COMMAND, named.get("help") or "") or None
+        super().__init__(*words, **named)
 
     def make_context(self, *words: Any, **named: Any) -> click.Context:
         """Read the options and arguments."""
@@ -99,17 +107,30 @@ def schema_behind_error(position: Position) -> Unavailable:
     """The error for a database schema that is behind, with the command to type in the current folder.
 
     With several last steps that command is `status`, which shows the files: nothing can be applied.
-
-    If the shell does not find our `flask` (after `make run`), the command has its path. In another folder than the
-    project's root, it has the option --app.
     """
-    our_flask = Path(sys.executable).with_name("flask")
-    is_at_root = Path.cwd() == ROOT
-    is_by_path = shutil.which("flask") != str(our_flask) and our_flask.is_relative_to(ROOT)
-    flask = str(our_flask.relative_to(ROOT) if is_at_root else our_flask) if is_by_path else "flask"
     is_clear = len(position.heads) == 1
-    words = [flask, *([] if is_at_root else ["--app", str(ROOT / "wsgi.py")]), "db", "deploy" if is_clear else "status"]
+    words = [*(_flask() if IS_CHECKOUT else _installed_command()), "db", "deploy" if is_clear else "status"]
     what = "The database schema is behind the program."
     if not is_clear:
         what = f"{TWO_HEADS} The last ones are {' and '.join(position.heads)}; only one is allowed."
     return Unavailable(f"{what} Run: {shlex.join(words)}", code="schema_behind")
+
+
+def _flask() -> list[str]:
+    """The `flask` of this checkout, with its path if the shell does not find it (after `make run`).
+
+    In another folder than the project's root, it has the option --app.
+    """
+    ours = Path(sys.executable).with_name("flask")
+    is_at_root = Path.cwd() == ROOT
+    is_by_path = shutil.which("flask") != str(ours) and ours.is_relative_to(ROOT)
+    flask = str(ours.relative_to(ROOT) if is_at_root else ours) if is_by_path else "flask"
+    return [flask] if is_at_root else [flask, "--app", str(ROOT / "wsgi.py")]
+
+
+def _installed_command() -> list[str]:
+    """The command of this installation, with its path if the shell does not find it."""
+    ours = Path(sys.executable).with_name(COMMAND)
+    found = shutil.which(COMMAND)
+    is_found = found is not None and Path(found).resolve() == ours.resolve()
+    return [COMMAND if is_found or not ours.exists() else str(ours)]

@@ -19,6 +19,7 @@ from agents_app.db import now
 from agents_app.errors import Conflict
 from agents_app.operations import accounts, agent_reads, agents, connection_tests, password_sign_in
 from agents_app.operations.permissions import Actor
+from agents_app.paths import COMMAND
 from agents_app.schemas import listing
 from agents_app.values.choices import ConnectionType
 
@@ -117,7 +118,7 @@ def _make_account(name: str | None) -> str:
     password = secrets.token_urlsafe(12)
     accounts.create({"account_name": name or "Demo", "name": "Demo Admin", "email": EMAIL, "password": password})
     if not password_sign_in.may_use_password(EMAIL, is_linked=False):
-        return f"with a link of flask users reset-password {EMAIL}, because passwords are off"
+        return f"with a link of {COMMAND} users reset-password {EMAIL}, because passwords are off"
     return f"as {EMAIL} with the password {password}"
 
 

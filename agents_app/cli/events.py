@@ -15,6 +15,7 @@ from agents_app.cli.output import JSON_ESCAPES, print_json, print_message, print
 from agents_app.operations import event_exports
 from agents_app.operations import events as operations
 from agents_app.operations.token_owners import who
+from agents_app.paths import COMMAND
 from agents_app.schemas.events import EventQuery, parse_query
 from agents_app.values.csv_text import csv_parts
 from agents_app.wording import number_text
@@ -28,7 +29,7 @@ MEMBERS = (
 
 events = ConsoleGroup("events", help="Show and export who did what in an account.")
 # The name of the group in earlier releases.
-activity = ConsoleGroup("activity", help="The former name of `flask events`.", hidden=True)
+activity = ConsoleGroup("activity", help=f"The former name of `{COMMAND} events`.", hidden=True)
 
 
 @events.command("list")

@@ -12,15 +12,16 @@ from agents_app.cli.output import print_json, print_message, print_table
 from agents_app.operations import encryption_keys, misplaced_keys, rotation, stored_secrets
 from agents_app.operations.misplaced_keys import MisplacedKey
 from agents_app.operations.stored_secrets import KeyState
+from agents_app.paths import COMMAND
 
 STATUS_HEADINGS = ("KEY", "IN ENCRYPTION_KEYS", "MATCHES", "SECRETS")
 VERIFY_HEADINGS = ("AGENT OR PERSON", "FIELD", "KIND", "NAME")
 IN_CLEAR_HEADINGS = ("AGENT", "FIELD", "CURRENT", "VERSIONS", "KIND", "NAME")
-PRIVATE_KEY_ADVICE = """\
+PRIVATE_KEY_ADVICE = f"""\
 Everyone who can see these agents can read the private keys in them. For each private key:
   1. Replace the key with a new one where it was issued.
   2. Save the agent with the new certificate and, where its connection takes one, the new key in the field Private key.
-  3. Remove the old key from the agent and its history with: flask secrets remove-private-keys"""
+  3. Remove the old key from the agent and its history with: {COMMAND} secrets remove-private-keys"""
 
 secrets = ConsoleGroup("secrets", help="Check and rotate the keys that encrypt stored secrets.")
 
@@ -62,7 +63,7 @@ def rotate(context: click.Context) -> None:
     for key in found[1:]:
         click.echo(f"{key.key_id} encrypts {_secrets(key.secrets) if key.secrets else 'no secrets any more'}.")
     if outcome.unreadable:
-        print_message(f"{_secrets(outcome.unreadable)} cannot be decrypted. To list them: flask secrets verify")
+        print_message(f"{_secrets(outcome.unreadable)} cannot be decrypted. To list them: {COMMAND} secrets verify")
     elif any(key.secrets for key in found[1:]):
         print_message(
             "Another process still encrypts with an old key. Set the new ENCRYPTION_KEYS there, and rotate again."
@@ -138,7 +139,7 @@ def give_up(key_id: str, confirm: str | None) -> None:
     if (confirm or click.prompt(question, err=True)) != key_id:
         raise click.UsageError("This is not the id of the key. Nothing was changed.")
     rotation.forget_lost_key(operator_name(), key_id)
-    print_message(f"The key {key_id} is marked as lost. To list the secrets that needed it: flask secrets verify")
+    print_message(f"The key {key_id} is marked as lost. To list the secrets that needed it: {COMMAND} secrets verify")
 
 
 def _json_item(key: KeyState) -> dict[str, object]:

@@ -12,10 +12,11 @@ from typing import Any, TextIO
 import click
 
 from agents_app.db import db
+from agents_app.paths import COMMAND
 
 CANNOT_BE_WRITTEN = "The output cannot be written: {cause}."
-CHANGES_ARE_STORED = "What the command changed is stored. To see it: flask events list"
-STATE_OF_THE_DATABASE = "To see the state of the database: flask db status"
+CHANGES_ARE_STORED = f"What the command changed is stored. To see it: {COMMAND} events list"
+STATE_OF_THE_DATABASE = f"To see the state of the database: {COMMAND} db status"
 # The group of commands that writes to the database on a way of its own.
 MIGRATIONS = "db"
 

@@ -11,6 +11,7 @@ from agents_app.cli.options import Id
 from agents_app.cli.output import print_listing, print_message
 from agents_app.cli.recent_readers import print_agents_of_token
 from agents_app.operations import tokens as operations
+from agents_app.paths import COMMAND
 from agents_app.schemas.tokens import OVERLAP_HOURS, TokenQuery
 from agents_app.values.fields import parse
 
@@ -45,7 +46,7 @@ def create(account: str | None, user: str | None, **given: str | tuple[str, ...]
     actor = terminal_actor(account)
     values = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     token_id, text = operations.create(actor, values, user)
-    print_message(f"The token {token_id} is not shown again. To revoke it: flask tokens revoke {token_id}")
+    print_message(f"The token {token_id} is not shown again. To revoke it: {COMMAND} tokens revoke {token_id}")
     click.echo(text)
 
 

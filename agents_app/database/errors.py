@@ -8,6 +8,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from agents_app.errors import Conflict, ConsoleError, StorageFull, Unavailable
+from agents_app.paths import COMMAND
 
 # What SQLite says of a column that a statement reads, and of one that it writes.
 NO_COLUMN = re.compile(r"no such column|has no column named")
@@ -23,7 +24,7 @@ READ_ONLY = "25006"
 # All operations lock in one order, so this is a statement of another program, or of an administrator.
 DEADLOCK = "40P01"
 FORBIDDEN = "database_forbidden"
-SEE_STATUS = "To see which one, and what to do: flask db status"
+SEE_STATUS = f"To see which one, and what to do: {COMMAND} db status"
 
 
 @contextmanager
@@ -61,9 +62,9 @@ def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if state == "53100" or "disk is full" in cause:
         return StorageFull("The database has no disk space left. Nothing was changed.")
     if cause == MISSING_FILE:
-        return Unavailable("There is no database yet. Run: flask db deploy", code="schema_behind")
+        return Unavailable(f"There is no database yet. Run: {COMMAND} db deploy", code="schema_behind")
     if state == "42P01" or "no such table" in cause or state == "42703" or NO_COLUMN.search(cause):
-        return Unavailable("The database schema is behind the program. Run: flask db deploy", code="schema_behind")
+        return Unavailable(f"The database schema is behind the program. Run: {COMMAND} db deploy", code="schema_behind")
     if state == "42501":
         return Unavailable(f"The database role lacks a permission that the console needs. {SEE_STATUS}", code=FORBIDDEN)
     if state == READ_ONLY:

@@ -7,16 +7,19 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from agents_app.errors import Unavailable
+from agents_app.paths import COMMAND
 
 # The revisions that each revision follows: one, or several for a merge.
 Parents = dict[str, tuple[str, ...]]
 
 TWO_HEADS = "Two migrations have the same down_revision."
 PUT_IN_ORDER = (
-    "In the newer file, set down_revision to the revision of the older one; or join them: flask db merge heads"
+    f"In the newer file, set down_revision to the revision of the older one; or join them: {COMMAND} db merge heads"
 )
 SEVERAL_REVISIONS = "The table alembic_version has more than one row:"
-STAMP_ONE = "Each step follows one other step here. Set the revision of the database: flask db stamp --purge REVISION"
+STAMP_ONE = (
+    f"Each step follows one other step here. Set the revision of the database: {COMMAND} db stamp --purge REVISION"
+)
 RELATIVE_UP = "A pending step joins two branches, so that {target} does not say how far. Name the revision, or head."
 
 
@@ -103,9 +106,8 @@ def ambiguous_way_back(parents: Parents, current: Iterable[str], target: str) ->
         before = parents.get(revisions[0], ())
         if len(before) > 1:
             what = f"The step {revisions[0]} joins {' and '.join(before)}, so that {target} is not clear."
-            only = (
-                f"To undo only this step: flask db downgrade {before[0]}, which keeps {' and '.join(before[1:])} too."
-            )
+            kept = f"which keeps {' and '.join(before[1:])} too."
+            only = f"To undo only this step: {COMMAND} db downgrade {before[0]}, {kept}"
             return f"{what} {only} {_choices(parents, list(before))}"
         revisions = list(before)
     return None
@@ -114,7 +116,7 @@ def ambiguous_way_back(parents: Parents, current: Iterable[str], target: str) ->
 def _choices(parents: Parents, revisions: list[str]) -> str:
     common = set.intersection(*(ancestors(parents, [revision]) for revision in revisions))
     last = last_ones({revision: parents[revision] for revision in common})
-    return f"To undo {' and '.join(revisions)} too: flask db downgrade {last[0] if last else 'base'}"
+    return f"To undo {' and '.join(revisions)} too: {COMMAND} db downgrade {last[0] if last else 'base'}"
 
 
 def applied_revisions(parents: Parents, found: list[str]) -> set[str]:
@@ -125,5 +127,7 @@ def applied_revisions(parents: Parents, found: list[str]) -> set[str]:
         raise Unavailable(f"{SEVERAL_REVISIONS} {', '.join(found)}. {STAMP_ONE}", code="schema_unclear")
     if len(last_ones(parents)) > 1:
         what = f"The database is at {len(found)} last migrations: {', '.join(found)}."
-        raise Unavailable(f"{what} Join them: flask db merge heads, then flask db deploy", code="schema_unclear")
+        raise Unavailable(
+            f"{what} Join them: {COMMAND} db merge heads, then {COMMAND} db deploy", code="schema_unclear"
+        )
     return ancestors(parents, found)

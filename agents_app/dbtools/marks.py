@@ -12,11 +12,13 @@ from alembic.operations import Operations
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
+from agents_app.paths import COMMAND
+
 MARK = "after_release"
 FOLDER = "versions"
 # As similar as a name with one or two wrong letters.
 SIMILARITY = 0.85
-WRITE = f"Write {MARK} = True for a step that waits for flask db deploy --finish, and nothing for another one."
+WRITE = f"Write {MARK} = True for a step that waits for {COMMAND} db deploy --finish, and nothing for another one."
 
 
 def is_after_release(script: Script) -> bool:

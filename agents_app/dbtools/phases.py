@@ -8,9 +8,12 @@ from alembic.util import CommandError
 from agents_app.dbtools.branches import ancestors, last_of
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.position import Position, Step
+from agents_app.paths import COMMAND
 
-DEPLOY = "flask db deploy"
-FINISH = "When no process of an earlier release runs any more: flask db deploy --finish"
+DEPLOY = f"{COMMAND} db deploy"
+FINISH_COMMAND = f"{DEPLOY} --finish"
+PLAN = f"{COMMAND} db plan"
+FINISH = f"When no process of an earlier release runs any more: {FINISH_COMMAND}"
 
 
 class Phase(StrEnum):
@@ -39,8 +42,8 @@ def blocked_advice(position: Position) -> tuple[str, str]:
     before = ancestors(position.parents, then.after)
     first = next(step for step in position.waiting if step.revision in before)
     what = f"The step {then.name} follows {first.name}, which is pending and waits for --finish."
-    do = "When no process of the release before {name} runs any more: flask db deploy --finish, then flask db deploy"
-    return what, do.format(name=first.name)
+    do = f"When no process of the release before {first.name} runs any more: {FINISH_COMMAND}, then {DEPLOY}"
+    return what, do
 
 
 def require_not_blocked(position: Position, phase: Phase) -> None:
@@ -53,8 +56,8 @@ def require_not_blocked(position: Position, phase: Phase) -> None:
 def way_to_head(position: Position) -> str:
     """The commands that apply every pending step."""
     if position.is_blocked:
-        return f"{DEPLOY} --finish, then {DEPLOY}"
-    return f"{DEPLOY} --finish" if position.waiting else DEPLOY
+        return f"{FINISH_COMMAND}, then {DEPLOY}"
+    return FINISH_COMMAND if position.waiting else DEPLOY
 
 
 def pending_advice(position: Position) -> tuple[str, str] | None:

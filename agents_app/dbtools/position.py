@@ -20,8 +20,9 @@ from agents_app.dbtools.own_tables import (
 )
 from agents_app.dbtools.version_table import OWN_PLACE, other_program, read_revisions
 from agents_app.errors import Unavailable
+from agents_app.paths import COMMAND
 
-EMPTY_REVISION = "The revision is empty. Use head, base, -1, or one that `flask db history` shows."
+EMPTY_REVISION = f"The revision is empty. Use head, base, -1, or one that `{COMMAND} db history` shows."
 # Another program may have one or two tables with the names and columns of the console's.
 OWN_TABLES_MIN = 3
 

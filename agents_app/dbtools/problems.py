@@ -3,9 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from agents_app.paths import COMMAND
+
 PENDING, NO_BACKUP, CHANGED = "migrations.pending", "backups.possible", "migrations.changed"
 # What to do while a migration is running.
-WAIT = "Wait until it has ended, then: flask db status"
+WAIT = f"Wait until it has ended, then: {COMMAND} db status"
 # With one of these no step can succeed. The others do not stop a deployment.
 STOPS_STEPS = {
     "database.encoding",

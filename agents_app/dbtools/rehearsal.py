@@ -26,7 +26,7 @@ from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.folders import create_folder
 from agents_app.dbtools.marks import require_clear_marks
 from agents_app.dbtools.output import display_path, pluralize, print_progress
-from agents_app.dbtools.phases import DEPLOY, Phase
+from agents_app.dbtools.phases import DEPLOY, FINISH_COMMAND, PLAN, Phase
 from agents_app.dbtools.position import Position, read_position
 from agents_app.dbtools.records.tables import TABLES
 from agents_app.dbtools.review.refills import find_fills
@@ -34,7 +34,6 @@ from agents_app.dbtools.runner.phase import apply_phase
 from agents_app.dbtools.version_table import VERSION_TABLE
 
 TableFacts = dict[str, Any]
-FINISH_COMMAND = f"{DEPLOY} --finish"
 # Each run adds rows to these.
 RECORDS = {table.name for table in TABLES}
 FOLDER_PREFIX = ".rehearsal-"
@@ -101,8 +100,9 @@ def _require_way_back(position: Position) -> None:
     followers = set().union(*(descendants(position.parents, revision) for revision in position.revisions))
     unrelated = [step.name for step in position.pending if position.current and step.revision not in followers]
     if unrelated:
-        what = f"These steps do not follow {' or '.join(position.revisions)}, so that no way back ends there"
-        raise CommandError(f"{what}: {', '.join(unrelated)}. Nothing was rehearsed. To see the steps: flask db plan")
+        what = f"These steps do not follow {' or '.join(position.revisions)}, so that no way back ends there:"
+        see = f"Nothing was rehearsed. To see the steps: {PLAN}"
+        raise CommandError(f"{what} {', '.join(unrelated)}. {see}")
 
 
 class _Copy:

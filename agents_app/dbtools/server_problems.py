@@ -22,6 +22,7 @@ from agents_app.dbtools.records.tables import TABLES as RECORDS
 from agents_app.dbtools.review.plan import Plan
 from agents_app.dbtools.review.recorder import record_step
 from agents_app.dbtools.version_table import VERSION_TABLE
+from agents_app.paths import COMMAND
 
 INVALID_INDEXES = """
 SELECT index.relname, owner.relname,
@@ -100,7 +101,7 @@ def _owner_problems(connection: Connection, own_tables: frozenset[str]) -> Itera
 
 
 def _migrate_as(owner: str) -> str:
-    then = "Then flask db status names the rights that the role of DATABASE_URL needs on new tables."
+    then = f"Then {COMMAND} db status names the rights that the role of DATABASE_URL needs on new tables."
     return f"Migrate as {owner}: write its address into MIGRATION_DATABASE_URL. {then}"
 
 
@@ -114,7 +115,7 @@ def _structure_problems(connection: Connection, own_tables: frozenset[str]) -> I
     # A migration that is running uses it.
     for helper in leftovers.not_null_checks(connection) if not migrating else ():
         what = f"{helper.description} was left by an op.set_not_null that was stopped: it {helper.effect}."
-        yield Problem(what, f"{helper.remove_sql}; or flask db upgrade, which removes it first.")
+        yield Problem(what, f"{helper.remove_sql}; or {COMMAND} db upgrade, which removes it first.")
     for constraint, table in _rows_about(own_tables, connection, NOT_VALIDATED, 1):
         if constraint != leftovers.NOT_NULL_CHECK:
             what = f"The constraint {constraint} on {table} was never checked on the rows that are older than it."

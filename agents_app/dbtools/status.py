@@ -31,6 +31,7 @@ from agents_app.dbtools.server_problems import major_version, postgresql_problem
 from agents_app.dbtools.serving_rights import serving_rights_problems
 from agents_app.dbtools.version_table import OWN_PLACE
 from agents_app.errors import Unavailable
+from agents_app.paths import COMMAND
 
 RESTORE_FILE = "Restore the file (git log -p migrations/versions), and write the change into a step of its own."
 
@@ -143,7 +144,7 @@ def _schema_problems(
         yield Problem(conflict, OWN_PLACE, "database.foreign_tables")
     elif present:
         what = f"These tables exist, but no migration created them here: {', '.join(present)}."
-        do = "If they match the models: flask db stamp head, then flask db check"
+        do = f"If they match the models: {COMMAND} db stamp head, then {COMMAND} db check"
         yield Problem(what, do, "migrations.unstamped")
     elif advice := pending_advice(position):
         what, do = advice
@@ -159,7 +160,7 @@ def changed_step_problems(connection: Connection, script: ScriptDirectory, posit
     """A problem for each applied step whose file is not the one that was applied."""
     for step in changed_steps(connection, script, position):
         name = f", {step.name}" if step.name else ""
-        do = f'{RESTORE_FILE} If it is right: flask db accept-change {step.revision} --reason "why"'
+        do = f'{RESTORE_FILE} If it is right: {COMMAND} db accept-change {step.revision} --reason "why"'
         yield Problem(f"The step {step.revision}{name}: {step.what}.", do, CHANGED)
 
 
@@ -167,7 +168,7 @@ def _sqlite_problems(connection: Connection, _folder: str, _own_tables: frozense
     damage = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     if damage != "ok":
         what = f"The file is damaged: {' '.join(damage.split())}."
-        yield Problem(what, "Restore a backup into a new file: flask db restore FILE", "database.rows")
+        yield Problem(what, f"Restore a backup into a new file: {COMMAND} db restore FILE", "database.rows")
     for (child, parent), count in sorted(sqlite.orphans(connection).items()):
         what = f"{pluralize(count, 'row')} of {child} without the row of {parent} to which it refers."
         do = f"Delete or repair them. To list them: PRAGMA foreign_key_check({quote_if_needed(child)})"

@@ -8,10 +8,11 @@ from sqlalchemy.engine import URL
 from agents_app.db import now
 from agents_app.dbtools.backup import backups
 from agents_app.doctor.check import Check, ok, skipped, warning
+from agents_app.paths import COMMAND
 
 CODE = "backups.newest"
 AGE_MAX = timedelta(days=7)
-ADVICE = "Run flask db backup. If you back up in another way, ignore this warning."
+ADVICE = f"Run {COMMAND} db backup. If you back up in another way, ignore this warning."
 
 
 def check_newest(url: URL | None, folder: Path | None) -> tuple[Check, int]:

@@ -7,6 +7,7 @@ from agents_app import config
 from agents_app.config import KEY_SETTINGS, SettingErrors, Settings
 from agents_app.config_sources import ENV_FILE, FROM_DOTENV, FROM_ENV_FILE, FROM_ENVIRONMENT
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
+from agents_app.paths import COMMAND
 from agents_app.values.host_names import is_loopback
 
 SEE = "See .env.example."
@@ -72,6 +73,6 @@ def _check_key(name: str, sentence: str | None, advice: str, *, is_read: bool) -
         return skipped(code, f"{name} may be set in the file that could not be read.")
     if NOT_SET in sentence:
         return problem(
-            code, f"{name} is not set.", "flask prepare, which writes a new key to .env, or restore the old key."
+            code, f"{name} is not set.", f"{COMMAND} prepare, which writes a new key to .env, or restore the old key."
         )
     return problem(code, sentence, advice)

@@ -16,6 +16,7 @@ from agents_app.dbtools.database.connections import read_only_connection
 from agents_app.dbtools.runner.error_messages import cause_and_advice
 from agents_app.doctor.check import Check, ok, problem, warning
 from agents_app.errors import ConsoleError
+from agents_app.paths import COMMAND
 
 # The oldest supported versions.
 OLDEST = {"postgresql": (13,), "sqlite": (3, 35)}
@@ -26,16 +27,19 @@ ADVICE = (
     ("pg_hba.conf", "Allow this user and this machine in the server's pg_hba.conf, or correct DATABASE_URL."),
     ("connection slots", "Lower WORKERS or POOL_SIZE, or raise max_connections of the server."),
     ("too many", "Lower WORKERS or POOL_SIZE, or raise the limit of the server, the role or the database."),
-    ("there is no such file", "Run flask db deploy, which creates it, or correct DATABASE_URL."),
+    ("there is no such file", f"Run {COMMAND} db deploy, which creates it, or correct DATABASE_URL."),
     (
         "Permission denied",
-        "Run this command as the user who owns the file: sudo -u USER flask doctor",
+        f"Run this command as the user who owns the file: sudo -u USER {COMMAND} doctor",
     ),
-    ("not a database", "Set DATABASE_URL to the console's file, or restore a backup: flask db restore FILE"),
-    ("malformed", "Restore a backup into a new file: flask db restore FILE"),
+    ("not a database", f"Set DATABASE_URL to the console's file, or restore a backup: {COMMAND} db restore FILE"),
+    ("malformed", f"Restore a backup into a new file: {COMMAND} db restore FILE"),
     ("is another program's", "Give the console a database or a schema of its own: DATABASE_SCHEMA=console"),
-    ("There is no schema", "Run flask db deploy, which creates it, or correct DATABASE_SCHEMA."),
-    ("more than one row", "flask db stamp --purge REVISION, with the revision of the database: flask db history"),
+    ("There is no schema", f"Run {COMMAND} db deploy, which creates it, or correct DATABASE_SCHEMA."),
+    (
+        "more than one row",
+        f"{COMMAND} db stamp --purge REVISION, with the revision of the database: {COMMAND} db history",
+    ),
 )
 CONNECTION_ADVICE = "Start the server, or correct host and port in DATABASE_URL."
 RETRY_ADVICE = "Try again when the database is less busy."
@@ -127,7 +131,7 @@ def _connections(connection: Connection, settings: Settings) -> Check:
         what = f"WORKERS x POOL_SIZE is {needed} connections, and {limited_by} allows {limits[limited_by]}."
         return problem(code, what, "Lower WORKERS or POOL_SIZE, or raise that limit.", **facts)
     if needed == limits[limited_by]:
-        what = f"WORKERS x POOL_SIZE uses all {needed} connections that {limited_by} allows: none is left for flask db."
+        what = f"WORKERS x POOL_SIZE uses all {needed} connections of {limited_by}: none is left for {COMMAND} db."
         return warning(code, what, "Lower WORKERS or POOL_SIZE, or raise that limit.", **facts)
     return ok(
         code, f"WORKERS x POOL_SIZE is {needed} connections, and {limited_by} allows {limits[limited_by]}.", **facts

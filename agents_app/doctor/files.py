@@ -10,10 +10,11 @@ from sqlalchemy.engine import URL
 
 from agents_app.db import INSTANCE_FOLDER
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
+from agents_app.paths import COMMAND
 
 # The files that SQLite has while the database is in use.
 SUFFIXES = ("", "-wal", "-shm")
-RUN_AS_CONSOLE = "Run this command as the user of the console: sudo -u USER flask doctor"
+RUN_AS_CONSOLE = f"Run this command as the user of the console: sudo -u USER {COMMAND} doctor"
 Severity = Callable[..., Check]
 
 

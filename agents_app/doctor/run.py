@@ -13,7 +13,7 @@ from agents_app.doctor.check import GROUPS, Check, ok, problem, skipped
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.models import EncryptionKey
 from agents_app.operations import encryption_keys
-from agents_app.paths import HOME
+from agents_app.paths import COMMAND, HOME
 
 DATABASE_UNKNOWN = "The settings for the database are invalid."
 UNREACHABLE = "The database cannot be reached."
@@ -88,10 +88,10 @@ def _encryption_key_check(connection: Connection, settings: Settings, wrong: con
         yield skipped(code, "The database has no tables of this release yet.")
     elif sentence := encryption_keys.find_problem_in(connection, Keyring(parse_keys(str(settings.encryption_keys)))):
         yield problem(
-            code, sentence, "Restore the old key in ENCRYPTION_KEYS. If it is lost: flask secrets give-up KEY"
+            code, sentence, f"Restore the old key in ENCRYPTION_KEYS. If it is lost: {COMMAND} secrets give-up KEY"
         )
     else:
-        yield ok(code, "The encryption keys match the stored secrets. To check every secret: flask secrets verify")
+        yield ok(code, f"The encryption keys match the stored secrets. To check every secret: {COMMAND} secrets verify")
 
 
 def _skipped_checks(settings: Settings, why: str) -> list[Check]:

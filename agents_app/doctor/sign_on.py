@@ -11,13 +11,14 @@ from agents_app.config_sign_on import SIGN_ON_CHECKS
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 from agents_app.models import Identity, User
 from agents_app.operations import password_sign_in, provider_account
+from agents_app.paths import COMMAND
 from agents_app.sign_on.errors import ProviderUnavailable
 from agents_app.values.choices import Role
 
 PROVIDER, ACCOUNT, EMERGENCY = "sign_on.provider", "sign_on.account", "sign_on.emergency"
 # The path under PUBLIC_URL to which the provider sends browsers back.
 RETURN_PATH = "/sign-on/return"
-RESET = "flask users reset-password ADDRESS, which prints a link that works with every value of PASSWORD_SIGN_IN."
+RESET = f"{COMMAND} users reset-password ADDRESS, which prints a link that works with every value of PASSWORD_SIGN_IN."
 
 
 def check_provider(settings: Settings, wrong: SettingErrors) -> Check:
@@ -59,12 +60,12 @@ def _account(connection: Connection, settings: Settings) -> Check:
     if found == 1:
         return ok(ACCOUNT, "One account gets the people who sign in with the provider for the first time.")
     if settings.oidc_account is None and not found:
-        return warning(ACCOUNT, "There is no account yet for people of the provider.", "flask accounts create")
+        return warning(ACCOUNT, "There is no account yet for people of the provider.", f"{COMMAND} accounts create")
     what = "OIDC_ACCOUNT is not set" if settings.oidc_account is None else "OIDC_ACCOUNT does not name one account"
     return problem(
         ACCOUNT,
         f"{what}, so nobody can sign in with the provider for the first time.",
-        "Set OIDC_ACCOUNT to the name or the id of one of: flask accounts list",
+        f"Set OIDC_ACCOUNT to the name or the id of one of: {COMMAND} accounts list",
     )
 
 

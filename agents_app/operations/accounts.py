@@ -25,6 +25,7 @@ from agents_app.operations import (
     user_records,
 )
 from agents_app.operations.permissions import Actor, Visitor
+from agents_app.paths import COMMAND
 from agents_app.schemas.accounts import AccountName, AccountValues
 from agents_app.values.choices import Door, Role, SignInMethod
 from agents_app.values.fields import parse
@@ -174,7 +175,7 @@ def terminal_actor(operator: str, account: str | None) -> Actor:
     """
     accounts = listing()
     if not accounts:
-        raise NotFound("There is no account yet. Create one with: flask accounts create")
+        raise NotFound(f"There is no account yet. Create one with: {COMMAND} accounts create")
     wanted = account and to_nfc(account)
     matching = [row for row in accounts if wanted is None or wanted in (str(row["id"]), to_nfc(row["name"]))]
     if len(matching) != 1:

@@ -9,6 +9,7 @@ from agents_app.encryption import CannotDecrypt, Keyring
 from agents_app.operations import agent_secrets
 from agents_app.operations.agent_states import State
 from agents_app.operations.permissions import Actor
+from agents_app.paths import COMMAND
 from agents_app.schemas.agent_files import SECRETS, STORED, AgentFile, Entry, Problems
 from agents_app.schemas.agents import API_KEY, CONFIG, Draft, destination, secret_pointers
 from agents_app.schemas.misplaced_members import is_nameable
@@ -24,8 +25,8 @@ IN_CLEAR = (
 )
 MISPLACED = f"Secrets are written under {SECRETS}. {IN_CLEAR}"
 AT_TERMINAL = (
-    "env:… and file:… are read only at the terminal (flask agents apply), for the person who types there. Write stored "
-    + "here, and set the secret afterwards."
+    f"env:… and file:… are read only at the terminal ({COMMAND} agents apply), for the person who types there. Write "
+    + "stored here, and set the secret afterwards."
 )
 
 

@@ -23,6 +23,7 @@ from agents_app.operations import (
     stored_secrets,
 )
 from agents_app.operations.permissions import Actor
+from agents_app.paths import COMMAND
 from agents_app.values.choices import Door
 
 Holder = Agent | AgentVersion | SecondFactor
@@ -72,7 +73,7 @@ def forget_lost_key(operator: str, key_id: str) -> None:
         raise NotFound(f"Nothing was encrypted with a key called {key_id}.")
     if known[key_id]:
         raise Conflict(
-            f"The key {key_id} is in ENCRYPTION_KEYS and is correct. Move its secrets with: flask secrets rotate"
+            f"The key {key_id} is in ENCRYPTION_KEYS and is correct. Move its secrets with: {COMMAND} secrets rotate"
         )
     with db.transaction() as session:
         session.execute(sa.delete(EncryptionKey).where(EncryptionKey.key_id == key_id))

@@ -12,7 +12,7 @@ from agents_app import __version__, static_files
 from agents_app.connections import TYPES, Connection
 from agents_app.db import now
 from agents_app.operations import attention_reasons, started_tests, test_results
-from agents_app.paths import STATIC
+from agents_app.paths import COMMAND, STATIC
 from agents_app.schemas.bulk_agents import TESTS_MAX
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
@@ -68,6 +68,7 @@ def init_app(app: Flask) -> None:
         last_tests=LAST_TEST_LABELS,
         model_providers=MODEL_PROVIDER_LABELS,
         now=now,
+        command_name=COMMAND,
         url_with_back=url_with_back,
         error_titles=ERROR_TITLES,
     )

@@ -13,15 +13,18 @@ from agents_app.dbtools.autogenerate.history import History, read_whole_history
 from agents_app.dbtools.autogenerate.table_history import TableHistory
 from agents_app.dbtools.operations.enum_values import AddEnumValueOp, RemoveEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp, DropEnumOp
+from agents_app.paths import COMMAND
 
 OF_MODELS = "The steps agree with the database: the models were changed."
 # A step was written by hand and a model was forgotten, or a model was changed and a step is missing.
 OF_STEPS = "The steps agree with the database, the models do not."
 OF_DATABASE = "The steps agree with the models: the database was changed."
-WRITE_STEP = "Write a step: flask db migrate -m what_changes"
-FOLLOW = "If the steps are right, change the models; if the models are, write a step: flask db migrate -m what_changes"
+WRITE_STEP = f"Write a step: {COMMAND} db migrate -m what_changes"
+FOLLOW = (
+    f"If the steps are right, change the models; if the models are, write a step: {COMMAND} db migrate -m what_changes"
+)
 UNDO = "Undo that change of the database; or make it in the models too, and write a step."
-EITHER = "If a model was changed, write its step: flask db migrate -m ...; if the database was, undo that change."
+EITHER = f"If a model was changed, write its step: {COMMAND} db migrate -m ...; if the database was, undo that change."
 REMEDIES = {OF_MODELS: WRITE_STEP, OF_STEPS: FOLLOW, OF_DATABASE: UNDO}
 CAST = re.compile(r"::[a-z_]+( [a-z_]+)*(\(\d+\))?(\[\])?")
 

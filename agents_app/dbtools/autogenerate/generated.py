@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.autogenerate.details import has_other_default
 from agents_app.dbtools.autogenerate.expressions import are_same, expression_sql
+from agents_app.paths import COMMAND
 
 NAME = "agents_app.generated"
 # What a model may say of an identity. The database has a value for each of them.
@@ -46,7 +47,7 @@ def refuse_changed(operations: list[Any]) -> None:
     changed = [str(found) for found in flat if isinstance(found, ChangeGeneratedOp)]
     if changed:
         what = f"How a column is generated cannot be changed by a file of migrate: {'; '.join(changed)}."
-        do = "Write a step that drops the column and adds it again: flask db revision -m what_changes"
+        do = f"Write a step that drops the column and adds it again: {COMMAND} db revision -m what_changes"
         raise CommandError(f"{what} {do}")
 
 

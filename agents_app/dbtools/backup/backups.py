@@ -21,6 +21,7 @@ from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.folders import create_folder
 from agents_app.dbtools.output import display_path
 from agents_app.dbtools.position import Position, read_position
+from agents_app.paths import COMMAND
 
 BACKENDS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
 LABELS = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
@@ -171,7 +172,7 @@ def _describe_other_file(start: bytes) -> str:
     if not start:
         return "is empty."
     if start.startswith(b"{"):
-        return "contains saved rows. Restore them with: flask db restore-rows"
+        return f"contains saved rows. Restore them with: {COMMAND} db restore-rows"
     if start.startswith(b"--"):
         return "is an SQL script. Run it with: psql -v ON_ERROR_STOP=1 -f"
     return "is not a backup."

@@ -25,6 +25,7 @@ from agents_app.dbtools.position import Position
 from agents_app.dbtools.rehearsal import rehearsal_lines, rehearse
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
+from agents_app.paths import COMMAND
 
 KEYS_NOT_INCLUDED = "ENCRYPTION_KEYS and the other keys are not in it: keep a copy of them in another place."
 KEYS_NEEDED = "To read its secrets, you need the ENCRYPTION_KEYS of the console from which the backup was taken."
@@ -109,7 +110,7 @@ def _position_text(position: Position) -> str:
     if position.is_ahead:
         return f"revision {position.current}, which is from a newer release. Install that release."
     if position.current is None:
-        return "it has no revision. If its tables match the models: flask db stamp head"
+        return f"it has no revision. If its tables match the models: {COMMAND} db stamp head"
     if position.pending:
         # A restored database takes the first phase first, as the one from which it comes would.
         way = DEPLOY if position.next_phase and not position.is_blocked else way_to_head(position)

@@ -23,6 +23,7 @@ from agents_app.dbtools.position import Position
 from agents_app.dbtools.problems import PENDING, Problem
 from agents_app.dbtools.review.plan import plan_as_data
 from agents_app.dbtools.review.warnings import RAISES
+from agents_app.paths import COMMAND
 
 CANNOT_SUCCEED = "{steps} pending, which cannot be applied until these problems are solved."
 
@@ -123,7 +124,7 @@ def _refusal(check: DeploymentCheck) -> str:
         return "Nothing was changed. Correct the step that raises an error, then deploy again."
     if any(danger.is_failure for danger in check.plan.dangers):
         return "Nothing was changed, and no backup was taken. Correct the step that fails, then deploy again."
-    return "Nothing was changed. In each file give the reason with op.allow_danger, or: flask db deploy --yes"
+    return f"Nothing was changed. In each file give the reason with op.allow_danger, or: {COMMAND} db deploy --yes"
 
 
 def _pending_lines(position: Position, check: DeploymentCheck, done: Deployment | None) -> Iterator[str]:
@@ -134,7 +135,7 @@ def _pending_lines(position: Position, check: DeploymentCheck, done: Deployment 
     if position.is_finish_pending:
         yield f"{pluralize(len(position.waiting), 'step')} pending. {FINISH}"
     elif done and position.pending:
-        yield f"{pluralize(len(position.pending), 'step')} pending. Next: flask db deploy"
+        yield f"{pluralize(len(position.pending), 'step')} pending. Next: {COMMAND} db deploy"
 
 
 def _refills(check: DeploymentCheck, done: Deployment | None) -> tuple[str, ...]:

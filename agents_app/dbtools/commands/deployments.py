@@ -16,8 +16,12 @@ from agents_app.dbtools.records.accept import accept_change
 from agents_app.dbtools.records.history import KeptDeployment, deployment_as_data, find_deployment, read_deployments
 from agents_app.dbtools.records.steps import ACCEPT, FILL
 from agents_app.dbtools.records.tables import DEPLOYMENTS
+from agents_app.paths import COMMAND
 
-NOT_KEPT = "This database does not keep deployments yet. The step add_deployments creates the tables: flask db deploy"
+DEPLOYMENTS = f"{COMMAND} db deployments"
+NOT_KEPT = (
+    f"This database does not keep deployments yet. The step add_deployments creates the tables: {COMMAND} db deploy"
+)
 LISTED_MAX = 50
 TIME = "%Y-%m-%d %H:%M:%S UTC"
 
@@ -51,7 +55,7 @@ def accept_change_command(revision: str, reason: str, as_json: bool) -> None:
     with migration_url_or_exit() as url:
         config = migrations_config()
         found = accept_change(url, config, revision, reason, limits_of_run(config))
-    lines = [f"Accepted: {found.what}. The reason is kept: flask db deployments"]
+    lines = [f"Accepted: {found.what}. The reason is kept: {DEPLOYMENTS}"]
     print_answer(as_json, {"revision": found.revision, "name": found.name, "what": found.what}, iter(lines))
 
 

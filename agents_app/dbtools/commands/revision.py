@@ -18,6 +18,7 @@ from agents_app.dbtools.commands.backup import migration_url_or_exit, migrations
 from agents_app.dbtools.database.connections import read_only_connection
 from agents_app.dbtools.output import print_progress
 from agents_app.dbtools.position import Position, read_position
+from agents_app.paths import COMMAND
 
 ONLY_WITH = "--before goes with -m and --rev-id only: the step is empty, and its place is known."
 APPLIED = "The step {name} is applied here. A step can only be written before one that is pending."
@@ -57,7 +58,7 @@ def insert_step(config: Config, position: Position, before: str, message: str, r
 def _find(script: ScriptDirectory, revision: str) -> Script:
     found = script.get_revision(revision) if revision else None
     if found is None:
-        raise CommandError(f"There is no revision {revision}. See: flask db history")
+        raise CommandError(f"There is no revision {revision}. See: {COMMAND} db history")
     return found
 
 

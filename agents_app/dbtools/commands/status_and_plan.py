@@ -18,13 +18,13 @@ from agents_app.database.migration_limits import LIMITS, Limits
 from agents_app.db import db
 from agents_app.dbtools.branches import require_one_head
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, migrations_config, print_answer
-from agents_app.dbtools.commands.deployments import limit_text
+from agents_app.dbtools.commands.deployments import DEPLOYMENTS, limit_text
 from agents_app.dbtools.configuration import console_url, limits_of_run
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
 from agents_app.dbtools.database.connections import connect, read_only_connection
 from agents_app.dbtools.marks import require_clear_marks
 from agents_app.dbtools.output import pluralize
-from agents_app.dbtools.phases import FINISH, Phase, blocked_advice
+from agents_app.dbtools.phases import FINISH, FINISH_COMMAND, Phase, blocked_advice
 from agents_app.dbtools.position import read_position
 from agents_app.dbtools.problems import Problem
 from agents_app.dbtools.records.tables import FAILED, INTERRUPTED
@@ -71,7 +71,7 @@ def plan_command(revision: str, sql: bool, as_json: bool) -> None:
     """Show the steps from the current revision to REVISION, with warnings.
 
     REVISION is head by default. The exit code is 1 if a step is dangerous, would fail on rows that exist or because of
-    the rights of the role, or follows a step that waits for `flask db deploy --finish`.
+    the rights of the role, or follows a step that waits for `deploy --finish`.
     """
     if sql and as_json:
         raise click.UsageError("Use either --sql or --json. The JSON contains the SQL of each step.")
@@ -145,21 +145,21 @@ def status_lines(
 def _unfilled_line(found: Unfilled) -> str:
     rows = "an unknown number of rows" if found.rows is None else pluralize(found.rows, "row")
     why = "The release before wrote them after the fill, or this release cleared the value."
-    return f"Unfilled   {rows} of {found.table} ({found.step}), which flask db deploy --finish fills. {why}"
+    return f"Unfilled   {rows} of {found.table} ({found.step}), which {FINISH_COMMAND} fills. {why}"
 
 
 def _undecided_line(found: Undecided) -> str:
     rows = f"{pluralize(found.rows, 'row')} of {found.table} ({found.step})"
     what = f"{found.new} has its default, and {found.old} another value"
     why = "The release before wrote them, or this release set the default"
-    return f"Undecided  {rows}: {what}. {why}: flask db deploy --finish leaves them. Correct the first ones yourself."
+    return f"Undecided  {rows}: {what}. {why}: {FINISH_COMMAND} leaves them. Correct the first ones yourself."
 
 
 def _stopped_run(status: Status) -> Iterator[str]:
     last = status.last_deployment
     if last and last.outcome in (FAILED, INTERRUPTED):
         at = next((f", at {step.name or step.revision}" for step in last.steps if step.seconds is None), "")
-        yield f"Last run   {last.command} {last.outcome}{at}. See: flask db deployments {last.short_id}"
+        yield f"Last run   {last.command} {last.outcome}{at}. See: {DEPLOYMENTS} {last.short_id}"
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.quoting import quote_if_needed, quote_literal
 from agents_app.database.url import schema_of
+from agents_app.paths import COMMAND
 
 # CREATE SCHEMA IF NOT EXISTS fails for a role without the permission, even if the schema exists.
 CREATE = """
@@ -81,7 +82,7 @@ def _missing_schema_reason(connection: Connection) -> str:
             return f"This role may not use the schema {name}. Let its owner run: {statement}"
         return "The search_path of this session contains no schema that exists. Name one: DATABASE_SCHEMA=console"
     if not _exists(connection, schema):
-        return f"There is no schema {schema} yet; flask db upgrade creates it."
+        return f"There is no schema {schema} yet; {COMMAND} db upgrade creates it."
     statement = _grant_sql(connection, "USAGE, CREATE", schema)
     return f"This role may not use the schema {schema}. Let its owner run: {statement}"
 

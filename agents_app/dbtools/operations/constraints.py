@@ -13,6 +13,7 @@ from agents_app.dbtools.database import leftovers, session_limits
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.operations.sql import execute, final_name
 from agents_app.dbtools.output import pluralize
+from agents_app.paths import COMMAND
 
 VALIDATED_CHECKS = """
 SELECT pg_get_constraintdef(oid) FROM pg_constraint
@@ -102,12 +103,12 @@ def _how_to_fill(context: MigrationContext, table: str, column: str) -> str:
     undone = None if steps is None else steps.undone_revision
     if undone is None:
         revision = getattr(steps, "revision", None) or "REVISION"
-        fill = f"flask db revision -m {shlex.quote(f'fill_{table}_{column}')} --before {revision}"
+        fill = f"{COMMAND} db revision -m {shlex.quote(f'fill_{table}_{column}')} --before {revision}"
         return f"Give each row a value, then run the command again. Or let a step do it: {fill}"
     # A way back adds a dropped column again, without its values. On SQLite that is undone with the failed step.
-    first = "" if context.dialect.name == "postgresql" else f"flask db downgrade {undone}, then "
+    first = "" if context.dialect.name == "postgresql" else f"{COMMAND} db downgrade {undone}, then "
     saved = "Restore the values that were saved when the column was dropped"
-    return f"{saved}: {first}flask db restore-rows FOLDER, then run the command again."
+    return f"{saved}: {first}{COMMAND} db restore-rows FOLDER, then run the command again."
 
 
 def _check_not_null(operations: Operations, table: str, column: str) -> None:

@@ -12,11 +12,12 @@ from agents_app.dbtools.records.checksums import ChangedStep, changed_steps
 from agents_app.dbtools.records.run import Course, RunFacts, RunRecord
 from agents_app.dbtools.records.steps import ACCEPT, StepRecord
 from agents_app.dbtools.records.tables import APPLIED_STEPS
+from agents_app.paths import COMMAND
 
-COMMAND = "accept-change"
+NAME = "accept-change"
 REASON_MAX = 500
 REASON_RULE = f"The reason must be one line of text, of 1 to {REASON_MAX} characters."
-NOT_CHANGED = "No file of an applied step {} was changed. To list the changed ones: flask db status"
+NOT_CHANGED = f"No file of an applied step {{}} was changed. To list the changed ones: {COMMAND} db status"
 
 
 def accept_change(url: URL, config: Config, revision: str, reason: str, limits: Limits) -> ChangedStep:
@@ -36,7 +37,7 @@ def accept_change(url: URL, config: Config, revision: str, reason: str, limits: 
             connection.execute(APPLIED_STEPS.delete().where(kept))
         else:
             connection.execute(APPLIED_STEPS.update().where(kept).values(checksum=found.checksum))
-        record = RunRecord(RunFacts(COMMAND, None, [], list, limits), lambda *_: (), Course())
+        record = RunRecord(RunFacts(NAME, None, [], list, limits), lambda *_: (), Course())
         step = StepRecord(found.revision, found.name or "", ACCEPT, reasons=[reason])
         record.begin_steps(connection, [step], position.current)
         record.keep_step(connection)

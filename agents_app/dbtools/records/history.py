@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.database import postgresql
 from agents_app.dbtools.records.tables import DEPLOYMENT_STEPS, DEPLOYMENTS, INTERRUPTED, has_records
+from agents_app.paths import COMMAND
 
 RUNNING = "running"
 # A fill of fewer rows says little about the speed.
@@ -112,7 +113,7 @@ def find_deployment(connection: Connection, start: str) -> KeptDeployment:
     found = [row for row in every if row.id.hex.startswith(wanted)] if wanted else []
     if len(found) != 1:
         how_many = "More than one deployment begins" if found else "There is no deployment that begins"
-        raise CommandError(f"{how_many} with {start!r}. See: flask db deployments")
+        raise CommandError(f"{how_many} with {start!r}. See: {COMMAND} db deployments")
     return _with_steps(connection, found)[0]
 
 

@@ -2,6 +2,7 @@
 
 from agents_app.dbtools.review.table_warnings import SAVED, TWO_RELEASES, level_of_drop
 from agents_app.dbtools.review.warnings import BREAKS_RELEASE, OWN_STEP, Level, StepWarning
+from agents_app.paths import COMMAND
 
 NEW_COLUMN = (
     "Add a new column. Write to both columns. Fill the new column with op.fill_rows. Then read only the new column. "
@@ -83,7 +84,7 @@ def not_null_without_default(table: str, column: str) -> StepWarning:
 def not_null_too_early(table: str, column: str) -> StepWarning:
     """For NOT NULL on a column that the running release does not write."""
     why = "The running release does not know the column: its new rows are refused."
-    instead = "Or stop the console, then run: flask db deploy --yes"
+    instead = f"Or stop the console, then run: {COMMAND} db deploy --yes"
     what = f"sets NOT NULL on the new column {table}.{column}"
     return StepWarning(Level.DANGER, table, what, why, instead, breaks_release=True)
 

@@ -12,11 +12,12 @@ from agents_app.dbtools.review import catalog
 from agents_app.dbtools.review.catalog import quote, quote_table
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.sql_rows import tables_read
+from agents_app.paths import COMMAND
 
 NOT_NULL = re.compile(r'\(*\s*"?(\w+)"?\s+IS\s+NOT\s+NULL\s*\)*', re.IGNORECASE)
 # The plan writes the revision of the step here.
 THIS_STEP = "THIS_STEP"
-STEP_BEFORE = f"put a step that does so before this one: flask db revision -m NAME --before {THIS_STEP}"
+STEP_BEFORE = f"put a step that does so before this one: {COMMAND} db revision -m NAME --before {THIS_STEP}"
 CORRECT = f"Correct these rows, or {STEP_BEFORE}"
 
 
@@ -180,7 +181,7 @@ def uncounted(facts: DatabaseFacts, table: str, verb: str, rest: str, reason: st
     """Rows that are not counted, for this reason."""
     query = f"SELECT * FROM {quote_table(facts, table)}"
     why = "the step fails on such a row"
-    do = "Try the step on a copy: flask db rehearse"
+    do = f"Try the step on a copy: {COMMAND} db rehearse"
     return RowLimit((table,), (), "", verb, rest, why, do, query, "", not_counted=reason)
 
 

@@ -26,6 +26,7 @@ from agents_app.dbtools.review.sql_operations import CreateViewOp
 from agents_app.dbtools.review.step_warnings import warnings_for_rows, warnings_for_step
 from agents_app.dbtools.review.table_size import TableSize
 from agents_app.dbtools.review.warnings import Level, StepWarning
+from agents_app.paths import COMMAND
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _target_revision(target: str, script: ScriptDirectory, position: Position) -
         require_one_head(script)
     revision = script.get_revision(target)
     if revision is None:
-        raise CommandError(f"There is no revision {target}. See: flask db history")
+        raise CommandError(f"There is no revision {target}. See: {COMMAND} db history")
     return revision.revision
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.session import READS_ONLY
+from agents_app.paths import COMMAND
 
 Found = TypeVar("Found")
 # Within the transaction of the plan: both end with the savepoint.
@@ -43,7 +44,7 @@ class Queries:
     def count(self, query: str | sa.Select[Any]) -> int | str:
         """The count that a query returns, or why it cannot be counted. Nothing is changed."""
         if not self._counts:
-            return "flask db plan counts them"
+            return f"{COMMAND} db plan counts them"
         if not isinstance(query, str):
             return self._count(query)
         found: int | str = self._once(("count", query), lambda: self._count(query))

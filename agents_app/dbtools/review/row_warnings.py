@@ -2,6 +2,7 @@
 
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.review.warnings import Level, StepWarning
+from agents_app.paths import COMMAND
 from agents_app.wording import number_text
 
 
@@ -22,9 +23,9 @@ def rows_deleted(
     if others:
         why += f" Rows of {' and '.join(others)} that refer to them are deleted too, or lose the reference."
     name = (
-        "Take a backup: flask db backup"
+        f"Take a backup: {COMMAND} db backup"
         if has_condition
-        else "Name the rows with WHERE; or take a backup: flask db backup"
+        else f"Name the rows with WHERE; or take a backup: {COMMAND} db backup"
     )
     return StepWarning(level, table, what, why, name)
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.review.warnings import BREAKS_RELEASE, OWN_STEP, Level, StepWarning
+from agents_app.paths import COMMAND
 
-SAVED = "The rows are first saved to a file, unless you use -x no_backup=1. To restore them: flask db restore-rows"
+SAVED = f"The rows are first saved to a file, unless you use -x no_backup=1. To restore them: {COMMAND} db restore-rows"
 NOT_SAVED = "Plain SQL does not save the rows. op.drop_table and op.drop_column save them to a file first."
 TWO_RELEASES = "First deploy a release that no longer uses it."
 UNNAMED = "(unnamed)"
@@ -162,7 +163,7 @@ def hook_created(table: str, kind: str, name: str, *, replaces: bool) -> StepWar
         why = "It does something else instead of a statement: what the running release writes can be lost."
         return StepWarning(Level.DANGER, table, what, why, "Use a trigger.", breaks_release=True)
     why = "It runs for what every release writes from then on: if it fails, so does the statement."
-    return StepWarning(Level.WARN, table, what, why, "Try the running release with it: flask db rehearse")
+    return StepWarning(Level.WARN, table, what, why, f"Try the running release with it: {COMMAND} db rehearse")
 
 
 def rows_hidden(table: str, verb: str) -> StepWarning:

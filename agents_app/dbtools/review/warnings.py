@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from agents_app.paths import COMMAND
+
 
 class Level(StrEnum):
     """DANGER loses data, fails or breaks the running release. WARN keeps people waiting."""
@@ -75,7 +77,7 @@ def with_reasons(warning: StepWarning, reasons: list[str]) -> StepWarning:
 def not_understood(statement: str) -> StepWarning:
     """For plain SQL that cannot be read."""
     why = "Whether it loses rows or blocks other sessions is not known."
-    instead = "Use the operations of op. Or read it yourself, and try the step on a copy: flask db rehearse"
+    instead = f"Use the operations of op. Or read it yourself, and try the step on a copy: {COMMAND} db rehearse"
     return StepWarning(Level.WARN, None, f"is not understood: {_shortened(statement)}", why, instead)
 
 
@@ -154,7 +156,7 @@ def question_open(answer: str) -> StepWarning:
 def not_reversible(what: str) -> StepWarning:
     """For a step that cannot be undone."""
     why = "Only a backup can bring back the state before it."
-    return StepWarning(Level.WARN, None, what, why, "Write downgrade(), or take a backup first: flask db backup")
+    return StepWarning(Level.WARN, None, what, why, f"Write downgrade(), or take a backup first: {COMMAND} db backup")
 
 
 def not_recorded(failure: str, *, raises: bool) -> StepWarning:
@@ -163,5 +165,5 @@ def not_recorded(failure: str, *, raises: bool) -> StepWarning:
         why = "The step fails there, and the steps after it are not applied."
         return StepWarning(Level.DANGER, None, f"{RAISES} {failure}", why, "Correct the file.", is_failure=True)
     why = f"It queries the database, so the operations after the query are not known ({failure})."
-    instead = "Read the file. Then try the step on a copy: flask db rehearse"
+    instead = f"Read the file. Then try the step on a copy: {COMMAND} db rehearse"
     return StepWarning(Level.WARN, None, "can only be partly reviewed", why, instead)

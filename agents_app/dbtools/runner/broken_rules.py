@@ -11,8 +11,9 @@ from alembic.operations import MigrateOperation, ops
 from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
+from agents_app.paths import COMMAND
 
-WHAT_TO_DO = "To list them: flask db plan. Correct them, then run the same command again."
+WHAT_TO_DO = f"To list them: {COMMAND} db plan. Correct them, then run the same command again."
 
 
 def broken_rule(operations: Sequence[MigrateOperation]) -> str | None:

@@ -16,6 +16,7 @@ from agents_app.dbtools.database.advice import SETTING, advice_for
 from agents_app.dbtools.marks import load_failure
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.errors import ConsoleError
+from agents_app.paths import COMMAND
 
 EXISTS = ("42P07", "42710", "42701", "42P06")
 SEVERITY = re.compile(r"^(?:FATAL|ERROR):\s+")
@@ -24,8 +25,8 @@ NO_SQL = "This step cannot be written as SQL for SQLite. Run the command without
 NOT_AT_HEAD = "Target database is not up to date"
 # The beginnings of Alembic's messages, and what is printed instead.
 ALEMBIC_MESSAGES = {
-    "Multiple head": f"{TWO_HEADS} {PUT_IN_ORDER}. To list them: flask db heads",
-    "Relative revision ": "There are not that many steps in this direction. See: flask db history -i",
+    "Multiple head": f"{TWO_HEADS} {PUT_IN_ORDER}. To list them: {COMMAND} db heads",
+    "Relative revision ": f"There are not that many steps in this direction. See: {COMMAND} db history -i",
     "Requested revision ": f"The table alembic_version contains more than one revision. {STAMP_ONE}",
     "This operation cannot proceed in --sql mode": NO_SQL,
 }
@@ -143,7 +144,7 @@ def _outcome(url: URL, steps: Steps, *, has_failed: bool = False) -> str:
 def _cause(error: DBAPIError, url: URL) -> str:
     text = _hide_password(str(error.orig), url)
     if text == MISSING_FILE:
-        return f"{text} yet; flask db upgrade creates it"
+        return f"{text} yet; {COMMAND} db upgrade creates it"
     if url.get_backend_name() == "sqlite":
         # While a table is rebuilt, its copy has another name.
         return text.replace(REBUILT, "").rstrip(".")

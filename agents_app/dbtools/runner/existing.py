@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-STAMP = "If its tables match the models, run `flask db stamp head`, then compare with `flask db check`"
+from agents_app.paths import COMMAND
+
+STAMP = f"If its tables match the models, run `{COMMAND} db stamp head`, then compare with `{COMMAND} db check`"
 # The names in the messages of PostgreSQL and SQLite: the object, and the table of a column.
 NAMES = re.compile(r"\"([^\"]+)\"|(?:table|index|column name:?|view) ([^\s\"]+)")
 OTHER_NAME = "Take it out of this step if it is the same, or choose another name"

@@ -13,6 +13,8 @@ from typing import Any, TextIO
 
 from alembic.util import CommandError
 
+from agents_app.paths import COMMAND
+
 FORMAT = "agent-console rows 1"
 
 
@@ -78,7 +80,7 @@ def read_header(path: Path) -> Header:
         raise CommandError(f"Cannot read {path}: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError):
         pass
-    raise CommandError(f"{path} is not a file of saved rows. To restore a whole backup: flask db restore FILE")
+    raise CommandError(f"{path} is not a file of saved rows. To restore a whole backup: {COMMAND} db restore FILE")
 
 
 def count_rows(path: Path) -> int:

@@ -25,6 +25,7 @@ from agents_app.dbtools.database.postgresql import DISCONNECT_TIMEOUT_S, POLL_IN
 from agents_app.dbtools.folders import CHOOSE_FOLDER
 from agents_app.dbtools.output import display_path, pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
+from agents_app.paths import COMMAND
 
 # To `deploy`, --no-backup means the backup before the steps.
 SAVE_NONE = "To save no rows: -x no_backup=1 with deploy and alembic, --no-backup with upgrade and downgrade."
@@ -59,7 +60,7 @@ class RowSaver:
         if kind is not None:
             self.remove_files_of_undone_steps()
         if self._files and self._folder:
-            advice = f"flask db restore-rows {shlex.quote(display_path(self._folder))}"
+            advice = f"{COMMAND} db restore-rows {shlex.quote(display_path(self._folder))}"
             if self._is_outcome_unknown:
                 print_progress(f"{UNKNOWN_OUTCOME} If they were: {advice}")
             else:

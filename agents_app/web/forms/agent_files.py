@@ -3,6 +3,7 @@
 from werkzeug.datastructures import FileStorage
 
 from agents_app.errors import Malformed, TooLarge
+from agents_app.paths import COMMAND
 from agents_app.schemas import agent_files as schema
 from agents_app.schemas import shown_files
 from agents_app.schemas.agent_files import AgentFile
@@ -15,7 +16,7 @@ from agents_app.web.forms.notes import note_input
 from agents_app.wording import number_text
 
 MEGABYTES = number_text(limits.FILE_BODY_BYTES // 1_000_000)
-UPLOAD_HINT = f"JSON or YAML, at most {MEGABYTES} MB. For larger files: flask agents apply."
+UPLOAD_HINT = f"JSON or YAML, at most {MEGABYTES} MB. For larger files: {COMMAND} agents apply."
 NOTHING = "Choose a file, or paste its text below."
 BOTH = "Choose a file or paste a text, not both."
 NOT_KEPT = "This page does not show the text again. Correct it where you have it, then paste it again."
