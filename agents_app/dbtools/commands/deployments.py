@@ -18,7 +18,7 @@ from agents_app.dbtools.records.steps import ACCEPT, FILL
 from agents_app.dbtools.records.tables import DEPLOYMENTS
 from agents_app.paths import COMMAND
 
-DEPLOYMENTS = f"{COMMAND} db deployments"
+LIST = f"{COMMAND} db deployments"
 NOT_KEPT = (
     f"This database does not keep deployments yet. The step add_deployments creates the tables: {COMMAND} db deploy"
 )
@@ -55,7 +55,7 @@ def accept_change_command(revision: str, reason: str, as_json: bool) -> None:
     with migration_url_or_exit() as url:
         config = migrations_config()
         found = accept_change(url, config, revision, reason, limits_of_run(config))
-    lines = [f"Accepted: {found.what}. The reason is kept: {DEPLOYMENTS}"]
+    lines = [f"Accepted: {found.what}. The reason is kept: {LIST}"]
     print_answer(as_json, {"revision": found.revision, "name": found.name, "what": found.what}, iter(lines))
 
 

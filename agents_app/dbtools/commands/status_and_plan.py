@@ -18,7 +18,7 @@ from agents_app.database.migration_limits import LIMITS, Limits
 from agents_app.db import db
 from agents_app.dbtools.branches import require_one_head
 from agents_app.dbtools.commands.backup import AS_JSON, migration_url_or_exit, migrations_config, print_answer
-from agents_app.dbtools.commands.deployments import DEPLOYMENTS, limit_text
+from agents_app.dbtools.commands.deployments import LIST, limit_text
 from agents_app.dbtools.configuration import console_url, limits_of_run
 from agents_app.dbtools.console_session import ConsoleSession, read_console_session
 from agents_app.dbtools.database.connections import connect, read_only_connection
@@ -159,7 +159,7 @@ def _stopped_run(status: Status) -> Iterator[str]:
     last = status.last_deployment
     if last and last.outcome in (FAILED, INTERRUPTED):
         at = next((f", at {step.name or step.revision}" for step in last.steps if step.seconds is None), "")
-        yield f"Last run   {last.command} {last.outcome}{at}. See: {DEPLOYMENTS} {last.short_id}"
+        yield f"Last run   {last.command} {last.outcome}{at}. See: {LIST} {last.short_id}"
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:
