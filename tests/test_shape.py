@@ -184,7 +184,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"alembic", "click", "flask", "orjson"},
     ),
-    "server": ({"app", "config", "errors", "http", "values", "web"}, {"a2wsgi", "httptools", "uvicorn"}),
+    "server": ({"config", "http", "values", "web"}, {"a2wsgi", "flask", "httptools", "uvicorn"}),
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}

@@ -4,7 +4,7 @@ import errno
 import socket
 
 import click
-from flask.cli import with_appcontext
+from flask.cli import ScriptInfo, with_appcontext
 
 from agents_app import __version__
 from agents_app.cli.actor import require_keys
@@ -29,14 +29,15 @@ def serve(context: click.Context) -> None:
 
     Requests in progress are finished before it stops. A worker that dies is replaced.
     """
-    found = settings()
+    app = context.ensure_object(ScriptInfo).load_app()
     require_keys()
-    with bind_socket(*found.bind) as listener:
+    app.secret_key = settings().keys.secret_key
+    with bind_socket(*settings().bind) as listener:
         is_empty = check_for_first_start()
         for line in startup_lines(is_empty=is_empty):
             click.echo(line)
         db.close_pool()
-        was_stopped = supervisor.serve(found, listener)
+        was_stopped = supervisor.serve(app, [listener])
     context.exit(0 if was_stopped else 1)
 
 

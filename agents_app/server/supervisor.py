@@ -1,156 +1,213 @@
-"""The parent process: starts the workers, replaces those that die, and stops them on a signal."""
+"""The parent process: forks the workers, replaces those that die or hang, and stops them on a signal.
 
+A forked process shares the memory of what its parent has loaded, and can serve at once. A lock that another thread
+holds, or a connection, would be shared too: the parent has no thread and no open connection to the database.
+"""
+
+import gc
 import logging
+import os
+import select
 import signal
 import socket
+import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
-from uvicorn import Config
-from uvicorn.supervisors import Multiprocess
-from uvicorn.supervisors.multiprocess import Process
+from flask import Flask
 
-from agents_app.config import Settings
-from agents_app.server.protocol import HttpProtocol
+from agents_app.server import worker
+from agents_app.server.worker import GRACE_S
 
 logger = logging.getLogger(__name__)
 
-# Longer than any request can take. Workers that still run then are killed.
-GRACE_S = 30
-# A worker that does not answer its parent in this time is replaced.
+# How often the parent looks at its workers.
+TICK_S = 0.5
+# A worker that shows no sign of life in this time is replaced.
 HEALTH_CHECK_S = 10
-# The same for the first answer of a worker, which first imports the program. A busy machine needs much longer for that.
+# The same for the first sign. A busy machine needs much longer for that.
 START_S = 120
-# The longest time between two requests on a connection.
-KEEP_ALIVE_S = 15
+# A worker ends by itself after GRACE_S. One that still runs after this time is killed.
+STOP_S = GRACE_S + 5
+# How many connections wait while all workers are busy, as in uvicorn.
+BACKLOG = 2048
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# A terminal sends these to every process. The parent handles them, and stops the workers.
-TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
-# The log lines of uvicorn, in the format of ours.
-LOG_CONFIG = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "agents_app.logs.JsonFormatter"}},
-    "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
-    "loggers": {"uvicorn": {"handlers": ["lines"], "level": "ERROR", "propagate": False}},
-}
 
 
-def serve(settings: Settings, listener: socket.socket) -> bool:
-    """Serve on a bound socket until a signal stops it. Returns False if the workers could not start."""
-    config = Config(
-        "agents_app.server.worker:app",
-        http=HttpProtocol,
-        ws="none",
-        lifespan="on",
-        # Otherwise uvicorn uses another event loop if one is installed.
-        loop="asyncio",
-        interface="asgi3",
-        workers=settings.workers,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_worker_healthcheck=HEALTH_CHECK_S,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        log_config=LOG_CONFIG,
-        access_log=False,
-        server_header=False,
-        # The app reads the headers of proxies (PROXY_HOPS).
-        proxy_headers=False,
-    )
-    supervisor = Supervisor(config, [listener])
-    supervisor.run()
-    return supervisor.was_stopped
+def serve(app: Flask, listeners: Sequence[socket.socket]) -> bool:
+    """Serve on bound sockets until a signal stops it. Returns False if the workers cannot start."""
+    for listener in listeners:
+        listener.listen(BACKLOG)
+    server = worker.configure(app)
+    # What is loaded is not collected again: a collection would write to every page of it, and so end the sharing.
+    gc.collect()
+    gc.freeze()
+
+    def close() -> None:
+        for listener in listeners:
+            listener.close()
+
+    supervisor = Supervisor(lambda pulse: worker.run(server, listeners, pulse), app.extensions["settings"].workers)
+    return supervisor.run(close)
 
 
-class Supervisor(Multiprocess):
-    """Uvicorn's supervisor, which also stops when its terminal is closed."""
+@dataclass
+class Worker:
+    """A worker process, and the parent's end of the socket on which it gives signs of life."""
 
-    was_stopped = False
+    pid: int
+    pulse: socket.socket
+    has_started: bool = False
+    silent_ticks: int = 0
+    """Not a time: while the parent itself is stopped, as by Ctrl-Z, no worker is late."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
-        self._start_ends: WeakKeyDictionary[Process, float] = WeakKeyDictionary()
-        # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
-        ignored = [number for number in STOP_SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
-        super().__init__(config, sockets)
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
-
-    def init_processes(self) -> None:
-        """Start the workers, which never receive the signals of a terminal."""
-        with _blocked_in_workers(TERMINAL_SIGNALS):
-            super().init_processes()
-
-    def keep_subprocess_alive(self) -> None:
-        """Replace workers that died or hang, and log it. While a worker starts, none is replaced."""
-        # All of them are asked, so that the time of each begins at its own start.
-        if [process for process in self.processes if self._is_starting(process)]:
-            return
-        ends = {process: self._end(process) for process in self.processes}
-        living = [process for process, end in ends.items() if not end]
-        # Uvicorn gets only those that ended. It would ask the others once more, and kill one that hangs just then.
-        self.processes = [process for process, end in ends.items() if end]
-        with _blocked_in_workers(TERMINAL_SIGNALS):
-            super().keep_subprocess_alive()
-        for process, end in ends.items():
-            if end and process not in self.processes:
-                logger.warning("The worker %s %s. It was replaced.", process.pid, end)
-        self.processes += living
-
-    def _end(self, process: Process) -> str:
-        """How a worker ended, or "" while it responds. A worker that does not respond is killed."""
-        limit = self.config.timeout_worker_healthcheck
-        if process.is_alive(timeout=limit):
+    def look(self, limit_s: float) -> str:
+        """How it ended, or "" if it did not. One that was silent for too long is killed."""
+        if ended := self.poll():
+            return ended
+        limit = limit_s if self.has_started else START_S
+        if self._has_pulse():
+            self.has_started, self.silent_ticks = True, 0
+        else:
+            self.silent_ticks += 1
+        if self.silent_ticks * TICK_S <= limit:
             return ""
-        # A worker that is killed by another program while it is asked does not respond either.
-        if process.exitcode is None:
-            process.process.kill()
-            process.join()
-            return f"did not respond in {limit} seconds"
-        return _end_of(process.exitcode)
+        os.kill(self.pid, signal.SIGKILL)
+        killed = self._end(0)
+        return f"did not respond in {limit} seconds" if killed.endswith("signal 9") else killed
 
-    def _is_starting(self, process: Process) -> bool:
-        # Uvicorn would kill it after HEALTH_CHECK_S, and again each of its replacements.
-        if process.exitcode is not None:
-            return False
-        if process not in self._start_ends:
-            self._start_ends[process] = time.monotonic() + START_S
-            process.parent_conn.send(b"ping")
-        elif process.parent_conn.poll():
-            process.parent_conn.recv()
-            self._start_ends[process] = 0
-        return time.monotonic() < self._start_ends[process]
+    def poll(self) -> str:
+        """How it ended, or "" if it did not."""
+        return self._end(os.WNOHANG)
 
-    def handle_ttin(self) -> None:
-        """Start one more worker."""
-        with _blocked_in_workers(TERMINAL_SIGNALS):
-            super().handle_ttin()
+    def _end(self, option: int) -> str:
+        pid, status = os.waitpid(self.pid, option)
+        if not pid:
+            return ""
+        self.pulse.close()
+        code = os.waitstatus_to_exitcode(status)
+        return f"was killed by signal {-code}" if code < 0 else f"ended by itself (exit code {code})"
 
-    def handle_int(self) -> None:
-        """Stop."""
-        self.was_stopped = True
-        super().handle_int()
-
-    def handle_term(self) -> None:
-        """Stop."""
-        self.was_stopped = True
-        super().handle_term()
-
-    def handle_hup(self) -> None:
-        """Stop. Uvicorn would restart the workers."""
-        self.handle_term()
+    def _has_pulse(self) -> bool:
+        with suppress(BlockingIOError):
+            return bool(self.pulse.recv(1024))
+        return False
 
 
-def _end_of(code: int) -> str:
-    return f"was killed by signal {-code}" if code < 0 else f"ended by itself (exit code {code})"
+class Supervisor:
+    """Keeps `count` processes running that each call `work` with their end of a socket.
+
+    A byte that `work` sends there is a sign of life. When the parent ends, sending fails.
+    """
+
+    def __init__(self, work: Callable[[socket.socket], None], count: int, limit_s: float = HEALTH_CHECK_S) -> None:
+        self._work, self._count, self._limit_s = work, count, limit_s
+        self._workers: list[Worker] = []
+        self._is_stopped = self._has_failed = False
+        # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
+        self._signals = {number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+
+    def run(self, on_stop: Callable[[], object]) -> bool:
+        """Run until a signal stops it. Returns False if the workers cannot start. `on_stop` is called before they end.
+
+        A terminal sends its signals to every process. Only the parent handles them, and stops the workers.
+        """
+        with self._woken_by_signals() as woken:
+            self._start_workers()
+            while not (self._is_stopped or self._has_failed):
+                select.select([woken], [], [], TICK_S)
+                self.look_at_workers()
+            on_stop()
+            self._stop_workers()
+        return not self._has_failed
+
+    def look_at_workers(self) -> None:
+        """Replace the workers that died or hang."""
+        for one in list(self._workers):
+            if not (ended := one.look(self._limit_s)):
+                continue
+            self._workers.remove(one)
+            if not one.has_started and ended.startswith("ended"):
+                # The next one would do the same.
+                logger.error("The worker %s could not start: it %s.", one.pid, ended)
+                self._has_failed = True
+                return
+            logger.warning("The worker %s %s. It is replaced.", one.pid, ended)
+        self._start_workers()
+
+    def _start_workers(self) -> None:
+        try:
+            while len(self._workers) < self._count and not self._is_stopped:
+                self._workers.append(self._fork())
+        except OSError as error:
+            # It is tried again.
+            logger.error("A worker cannot be started: %s.", error.strerror)
+
+    def _fork(self) -> Worker:
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        far.setblocking(False)
+        # Text that waits in a buffer would be written by both processes.
+        sys.stdout.flush()
+        with _blocked(self._signals):
+            if not (pid := os.fork()):
+                self._work_until_the_end(near, far)
+        far.close()
+        return Worker(pid, near)
+
+    def _work_until_the_end(self, near: socket.socket, far: socket.socket) -> None:
+        """What a forked process does. The signals of a terminal stay blocked in it."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            # If this process kept these, the others would not see the end of the parent.
+            for pulse in (near, *(one.pulse for one in self._workers)):
+                pulse.close()
+            self._work(far)
+            code = 0
+        except BaseException:
+            logger.exception("The worker failed.")
+        finally:
+            # Nothing of what the parent has still to do.
+            os._exit(code)
+
+    def _stop_workers(self) -> None:
+        left = self._workers
+        for one in left:
+            os.kill(one.pid, signal.SIGTERM)
+        end = time.monotonic() + STOP_S
+        while (left := [one for one in left if not one.poll()]) and time.monotonic() < end:
+            time.sleep(TICK_S / 10)
+        for one in left:
+            os.kill(one.pid, signal.SIGKILL)
+            os.waitpid(one.pid, 0)
+
+    @contextmanager
+    def _woken_by_signals(self) -> Iterator[socket.socket]:
+        woken, waking = socket.socketpair()
+        waking.setblocking(False)
+
+        def stop(_number: int, _frame: object) -> None:
+            self._is_stopped = True
+
+        with woken, waking:
+            signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
+            before = {number: signal.signal(number, stop) for number in self._signals}
+            try:
+                yield woken
+            finally:
+                signal.set_wakeup_fd(-1)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
 
 @contextmanager
-def _blocked_in_workers(signals: Iterable[signal.Signals]) -> Iterator[None]:
-    # A process that starts here keeps them blocked, from before its first line. This process receives them later.
-    # Without the first line, the tracker, which starts with the first worker, would unblock SIGINT.
-    resource_tracker.ensure_running()
+def _blocked(signals: set[signal.Signals]) -> Iterator[None]:
+    # In a new process, a signal would meet the parent's handler, or none yet. The parent receives it afterwards.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield

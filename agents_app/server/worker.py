@@ -1,53 +1,77 @@
 """What each worker process runs: the app behind the middleware. A worker ends when its parent ends."""
 
 import asyncio
-import multiprocessing
+import contextvars
 import signal
-from typing import Any
+import socket
+from collections.abc import Sequence
+
+from flask import Flask
+from uvicorn import Config, Server
 
 from agents_app import web
-from agents_app.app import create_app
 from agents_app.config import Settings
-from agents_app.errors import ConfigurationError
 from agents_app.http import paths_of_files
 from agents_app.server.buffering import BufferingMiddleware
+from agents_app.server.protocol import HttpProtocol
 
-# The key of the middleware in the state that uvicorn keeps for the worker.
-CONSOLE = "console"
-
-
-async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The console as an ASGI app."""
-    if scope["type"] == "lifespan":
-        await _run_lifespan(scope, receive, send)
-    else:
-        await scope["state"][CONSOLE](scope, receive, send)
-
-
-async def _run_lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    await receive()
-    try:
-        console = create_app()
-    except ConfigurationError as refusal:
-        await send({"type": "lifespan.startup.failed", "message": refusal.detail})
-        return
-    _stop_with_parent()
-    settings: Settings = console.extensions["settings"]
-    costly, takes_files = web.password_paths(console), paths_of_files(console)
-    scope["state"][CONSOLE] = BufferingMiddleware(console, settings.pool_size, costly, takes_files=takes_files)
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
+# Longer than any request can take. Requests that still run then are cancelled.
+GRACE_S = 30
+# The longest time between two requests on a connection.
+KEEP_ALIVE_S = 15
+PULSE_S = 1.0
+# The log lines of uvicorn, in the format of ours.
+LOG_CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "agents_app.logs.JsonFormatter"}},
+    "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
+    "loggers": {"uvicorn": {"handlers": ["lines"], "level": "ERROR", "propagate": False}},
+}
 
 
-def _stop_with_parent() -> None:
-    # Otherwise a worker whose parent was killed keeps the port in use.
-    if (parent := multiprocessing.parent_process()) is None:
-        return
-    loop = asyncio.get_running_loop()
+def configure(app: Flask) -> Config:
+    """Uvicorn's configuration for this app, with everything loaded that a worker needs."""
+    settings: Settings = app.extensions["settings"]
+    costly, takes_files = web.password_paths(app), paths_of_files(app)
+    config = Config(
+        BufferingMiddleware(app, settings.pool_size, costly, takes_files=takes_files),
+        http=HttpProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        log_config=LOG_CONFIG,
+        access_log=False,
+        server_header=False,
+        # The app reads the headers of proxies (PROXY_HOPS).
+        proxy_headers=False,
+    )
+    config.load()
+    return config
 
-    def stop() -> None:
-        loop.remove_reader(parent.sentinel)
-        signal.raise_signal(signal.SIGTERM)
 
-    loop.add_reader(parent.sentinel, stop)
+def run(config: Config, listeners: Sequence[socket.socket], pulse: socket.socket) -> None:
+    """Serve until SIGTERM, or until the parent ends."""
+    # Without the context of the command: every request would be part of it, and share its `g`.
+    contextvars.Context().run(asyncio.run, _serve(config, listeners, pulse))
+
+
+async def _serve(config: Config, listeners: Sequence[socket.socket], pulse: socket.socket) -> None:
+    beating = asyncio.create_task(_beat(pulse))
+    await Server(config).serve(list(listeners))
+    beating.cancel()
+
+
+async def _beat(pulse: socket.socket) -> None:
+    """Show the parent that this process is not stuck. Without a parent it would keep the port in use, so it stops."""
+    while True:
+        try:
+            pulse.send(b".")
+        except BlockingIOError:
+            # The parent does not read just now.
+            pass
+        except OSError:
+            signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(PULSE_S)

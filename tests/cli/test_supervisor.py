@@ -1,4 +1,4 @@
-"""The parent process of the workers: how long it waits for the answers of a worker."""
+"""The parent process of the workers: which workers it replaces, and what ends it."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -16,61 +16,58 @@ from tests.cli.conftest import PATIENCE_S, Checkout
 
 # The supervisor looks at its workers twice a second.
 LINES_MAX = 200
-# The worker imports this module before it can answer, and waits there until the test opens the pipe.
-SLOW = """
-import multiprocessing
+LIMIT_S = 3
+# A worker waits until the test opens the pipe `start`, then gives signs of life.
+PARENT = f"""
+import logging, os, sys, time
 from pathlib import Path
-from uvicorn.protocols.http.h11_impl import H11Protocol
-class Protocol(H11Protocol): pass
-if multiprocessing.current_process().name != "MainProcess":
-    Path("start").read_text()
-"""
-PARENT = """
-import os, socket, sys
-import slow
-from uvicorn import Config
 from agents_app.server.supervisor import Supervisor
 class Reporting(Supervisor):
-    def keep_subprocess_alive(self):
+    def look_at_workers(self):
         print("looks", flush=True)
-        super().keep_subprocess_alive()
-        print("looked at", *[process.pid for process in self.processes], flush=True)
-    def _is_starting(self, process):
-        is_starting = super()._is_starting(process)
-        print("waits for" if is_starting else "asks", process.pid, flush=True)
-        return is_starting
-async def app(scope, receive, send):
-    await receive()
-    await send({"type": "lifespan.startup.complete"})
+        super().look_at_workers()
+        print("looked at", *[worker.pid for worker in self._workers], flush=True)
+def work(pulse):
+    if Path("start").read_text():
+        raise ValueError("canary")
     print("serves", os.getpid(), flush=True)
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
-if __name__ == "__main__":
-    listener = socket.create_server(("127.0.0.1", 0))
-    limits = {"timeout_worker_healthcheck": 5}
-    config = Config("parent:app", http=slow.Protocol, ws="none", lifespan="on", log_level="error", **limits)
-    Reporting(config, [listener]).run()
+    while True:
+        pulse.send(b".")
+        time.sleep(0.05)
+logging.basicConfig(format="%(message)s")
+sys.exit(not Reporting(work, int(sys.argv[1]), {LIMIT_S}).run(lambda: print("closes", flush=True)))
 """
+Parent = Callable[[int], "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def parent(checkout: Checkout) -> Iterator["subprocess.Popen[str]"]:
-    """A supervisor whose worker waits for the file `start`. Its output says which worker it looked at."""
-    (checkout.folder / "slow.py").write_text(SLOW)
+def parent(checkout: Checkout) -> Iterator[Parent]:
+    """Starts a supervisor with this many workers. Its output says which workers it looked at."""
     (checkout.folder / "parent.py").write_text(PARENT)
     os.mkfifo(checkout.folder / "start")
-    with subprocess.Popen(
-        [sys.executable, "parent.py"],
-        cwd=checkout.folder,
-        env={"PATH": os.environ["PATH"]},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        yield process
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.ExitStack() as stack:
+
+        def begin(count: int) -> "subprocess.Popen[str]":
+            process = subprocess.Popen(
+                [sys.executable, "parent.py", str(count)],
+                cwd=checkout.folder,
+                env={"PATH": os.environ["PATH"]},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            stack.enter_context(process)
+            stack.callback(kill_all, process)
+            return process
+
+        yield begin
+
+
+def kill_all(process: "subprocess.Popen[str]") -> None:
+    """Kill a supervisor and its workers."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def read_until(parent: "subprocess.Popen[str]", pattern: str) -> tuple[str, str]:
@@ -83,63 +80,78 @@ def read_until(parent: "subprocess.Popen[str]", pattern: str) -> tuple[str, str]
     pytest.fail(f"No line is {pattern}, but:\n{before}")
 
 
-def start(parent: "subprocess.Popen[str]", checkout: Checkout) -> str:
-    """Let the worker start. Returns its id when its parent has its first answer: until then, it may be slow."""
-    (checkout.folder / "start").write_text("")
-    return read_until(parent, r"asks (\d+)")[0]
+def start(parent: "subprocess.Popen[str]", checkout: Checkout, text: str = "") -> None:
+    """Let a worker serve; with a text, let it fail."""
+    read_until(parent, r"(looks)")
+    (checkout.folder / "start").write_text(text)
 
 
-def test_a_worker_that_starts_slowly_is_not_replaced(parent: "subprocess.Popen[str]", checkout: Checkout) -> None:
-    looks = [read_until(parent, r"looked at (\d+)")[0] for _ in range(4)]
+def test_a_worker_that_fails_before_it_serves_ends_it_with_1(parent: Parent, checkout: Checkout) -> None:
+    process = parent(1)
+
+    start(process, checkout, "fail")
+
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert "ValueError: canary\n" in printed
+    assert "could not start: it ended by itself (exit code 1).\n" in printed
+    assert "replaced" not in printed
+
+
+def test_a_worker_that_starts_slowly_is_not_replaced(parent: Parent, checkout: Checkout) -> None:
+    process = parent(1)
+    looks = [read_until(process, r"looked at (\d+)")[0] for _ in range(2 * LIMIT_S + 2)]
     assert len(set(looks)) == 1
 
     (checkout.folder / "start").write_text("")
 
-    assert read_until(parent, r"serves (\d+)")[0] == looks[0]
+    assert read_until(process, r"serves (\d+)")[0] == looks[0]
 
 
-def test_a_worker_that_stops_responding_is_replaced_and_logged(
-    parent: "subprocess.Popen[str]", checkout: Checkout
-) -> None:
-    worker = start(parent, checkout)
+def test_a_worker_that_stops_responding_is_replaced_and_logged(parent: Parent, checkout: Checkout) -> None:
+    process = parent(1)
+    start(process, checkout)
+    worker, _ = read_until(process, r"serves (\d+)")
+    read_until(process, r"(looked) at .*")
+    read_until(process, r"(looked) at .*")
 
     os.kill(int(worker), signal.SIGSTOP)
 
-    _, log = read_until(parent, rf"looked at (?!{worker}$)(\d+)")
-    assert f"The worker {worker} did not respond in 5 seconds. It was replaced.\n" in log
+    _, log = read_until(process, rf"looked at (?!{worker}$)(\d+)")
+    assert f"The worker {worker} did not respond in {LIMIT_S} seconds. It is replaced.\n" in log
 
 
-def test_a_worker_that_is_killed_while_it_is_asked_is_logged_as_killed(
-    parent: "subprocess.Popen[str]", checkout: Checkout
-) -> None:
-    worker = start(parent, checkout)
-    read_until(parent, r"(looked) at .*")
+def test_a_hanging_worker_that_is_killed_is_logged_as_killed(parent: Parent, checkout: Checkout) -> None:
+    process = parent(1)
+    start(process, checkout)
+    worker, _ = read_until(process, r"serves (\d+)")
     os.kill(int(worker), signal.SIGSTOP)
-    read_until(parent, r"(asks) .*")
+    read_until(process, r"(looked) at .*")
 
     os.kill(int(worker), signal.SIGKILL)
 
-    _, log = read_until(parent, rf"looked at (?!{worker}$)(\d+)")
-    assert f"The worker {worker} was killed by signal 9. It was replaced.\n" in log
+    _, log = read_until(process, rf"looked at (?!{worker}$)(\d+)")
+    assert f"The worker {worker} was killed by signal 9. It is replaced.\n" in log
 
 
-def test_the_other_worker_stays_while_one_is_replaced(parent: "subprocess.Popen[str]", checkout: Checkout) -> None:
-    first = start(parent, checkout)
-    parent.send_signal(signal.SIGTTIN)
-    (checkout.folder / "start").write_text("")
-    second, _ = read_until(parent, rf"asks (?!{first}$)(\d+)")
+def test_the_other_worker_stays_while_one_is_replaced(parent: Parent) -> None:
+    process = parent(2)
+    both, _ = read_until(process, r"looked at (\d+ \d+)")
+    first, second = both.split()
 
     os.kill(int(second), signal.SIGKILL)
 
-    new, log = read_until(parent, rf"looked at (?!{second} )(\d+) {first}")
+    new, log = read_until(process, rf"looked at {first} (?!{second}$)(\d+)")
     assert new not in (first, second)
-    assert log.count("It was replaced.") == 1
+    assert log.count("It is replaced.") == 1
 
 
-def test_a_signal_ends_it_while_a_worker_starts(parent: "subprocess.Popen[str]") -> None:
-    worker, _ = read_until(parent, r"looked at (\d+)")
+def test_a_signal_ends_it_while_a_worker_starts(parent: Parent) -> None:
+    process = parent(1)
+    worker, _ = read_until(process, r"looked at (\d+)")
 
-    parent.terminate()
+    process.terminate()
 
-    assert parent.wait(timeout=PATIENCE_S) == 0
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, "closes\n" in printed) == (0, True)
     assert not Path(f"/proc/{worker}").exists()

@@ -11,7 +11,7 @@ import uvicorn
 
 from agents_app.server.buffering import BufferingMiddleware
 from agents_app.server.protocol import HttpProtocol
-from agents_app.server.supervisor import KEEP_ALIVE_S
+from agents_app.server.worker import KEEP_ALIVE_S
 
 PATIENCE_S = 60
 HOST = "localhost"

@@ -9,7 +9,7 @@ import pytest
 from uvicorn.server import ServerState
 
 from agents_app.server.protocol import REQUEST_S, RESPONSE_S, HttpProtocol
-from agents_app.server.supervisor import KEEP_ALIVE_S
+from agents_app.server.worker import KEEP_ALIVE_S
 from tests.security.served import head, server_config
 
 GET = head("GET", "/short")
