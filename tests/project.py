@@ -8,7 +8,7 @@ from pathlib import Path
 from agents_app.paths import ROOT
 from tests.isolation import HOME
 
-FOLDERS = ("agents_app", "benchmarks", "migrations", "static", "templates", "tests")
+FOLDERS = ("agents_app", "benchmarks", "deploy", "migrations", "static", "templates", "tests")
 PARTS = (*FOLDERS, ".squawk.toml", "pyproject.toml", "wsgi.py")
 COMPILED = "__pycache__"
 

@@ -27,7 +27,7 @@ README_LINES_MAX = 90
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TESTED_HERE = ("README.md", "deployment.md", "security.md", "sign-on.md")
 BLOCKS = [block for page in PAGES if page.name in TESTED_HERE for block in read_blocks(page)]
-OTHER_LANGUAGES = {"env", "cron", "ini", "nginx", "text"}
+OTHER_LANGUAGES = {"apache", "caddy", "cron", "env", "ini", "nginx", "text"}
 TYPED = [
     pytest.param(kind, block, id=f"{block.place} on {kind}")
     for block in BLOCKS
