@@ -53,7 +53,7 @@ DBTOOLS_ROOMS = (
     "status",
     "console_session",
     "runner",
-    "deployment rehearsal",
+    "copying deployment rehearsal",
     "overview",
     "commands",
 )

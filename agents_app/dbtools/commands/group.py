@@ -11,7 +11,7 @@ from flask_migrate import Migrate
 
 from agents_app.database.migration_limits import Limits
 from agents_app.db import db
-from agents_app.dbtools.commands import backup, deploy, deployments, status_and_plan
+from agents_app.dbtools.commands import backup, copying, deploy, deployments, status_and_plan
 from agents_app.dbtools.commands.limit_options import LIMIT_OPTIONS
 from agents_app.dbtools.commands.revision import with_before
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
@@ -65,8 +65,9 @@ def _extended_group(original: click.Command) -> click.Group:
         extended.context_settings = {"ignore_unknown_options": True}
         group.commands[name] = extended
     group.commands["revision"] = with_before(group.commands["revision"])
-    for command in (*backup.COMMANDS, *status_and_plan.COMMANDS, *deploy.COMMANDS, *deployments.COMMANDS):
-        group.add_command(command)
+    for module in (backup, copying, status_and_plan, deploy, deployments):
+        for command in module.COMMANDS:
+            group.add_command(command)
     return group
 
 

@@ -20,6 +20,10 @@ from agents_app.dbtools.database import postgresql, schema, sqlite
 from agents_app.dbtools.output import print_progress
 
 APPLICATION = "agent-console migration"
+NO_TIME_LIMITS = """
+SELECT set_config(name, '0', true) FROM pg_settings
+WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
 
 
 @contextmanager
@@ -69,6 +73,23 @@ def read_only_connection(url: URL) -> Iterator[Connection]:
         engine = _create_engine(url).execution_options(postgresql_readonly=True)
         event.listen(engine, "begin", _set_transaction_limits)
     with engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot_connection(url: URL) -> Iterator[Connection]:
+    """Connect read-only, without a limit of time. Everything that is read is as it was at the first query.
+
+    A rollback begins a new snapshot. Raises CommandError or SQLAlchemy's errors as `connect` does.
+    """
+    engine = _create_engine(url)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON"))
+    else:
+        engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(NO_TIME_LIMITS))
+    with engine.connect() as connection:
+        _require_schema(connection)
         yield connection
 
 
