@@ -13,7 +13,6 @@ help: ## List the targets
 # The console reads `.env` itself, and reports an error in it on one line.
 run: export FLASK_SKIP_DOTENV := 1
 run: setup ## Create what is missing and serve on http://127.0.0.1:8000
-	@$(RUN) flask prepare
 	@$(RUN) flask serve
 
 setup: $(VENV)/.flask ## Install the console's packages into .venv
@@ -43,6 +42,7 @@ LOCK := $(RUN) uv pip compile pyproject.toml --universal --python-version 3.11 -
 
 lock: $(VENV)/.test ## Update requirements*.txt to the newest versions of what pyproject.toml names
 	$(LOCK) --group checkout -o requirements.txt
+	$(LOCK) -c requirements.txt -o requirements-wheel.txt
 	$(LOCK) --group checkout --extra mssql -c requirements.txt -o requirements-mssql.txt
 	$(LOCK) --group checkout --extra mssql --group dev -c requirements.txt -o requirements-dev.txt
 

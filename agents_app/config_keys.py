@@ -6,7 +6,7 @@ from typing import Any
 
 from agents_app.encryption import Keyring, parse_keys
 from agents_app.errors import ConfigurationError
-from agents_app.paths import COMMAND
+from agents_app.paths import COMMAND, FILES, HOME, display_path
 from agents_app.weak_keys import check_secret
 
 KEY_CHECKS: dict[str, Callable[[str], Any]] = {
@@ -42,7 +42,8 @@ def key_errors(texts: Mapping[str, str | None]) -> dict[str, str]:
         try:
             text = texts[name]
             if text is None:
-                raise ValueError(f"is not set. `{COMMAND} prepare` writes one into .env; see .env.example.")
+                env_file, example = display_path(HOME / ".env"), display_path(FILES / ".env.example")
+                raise ValueError(f"is not set. `{COMMAND} prepare` writes one into {env_file}; see {example}.")
             found[name] = check(text)
         except ValueError as error:
             errors[name] = f"{name} {error}"

@@ -6,7 +6,6 @@
 
 import os
 import re
-import stat
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,8 +19,9 @@ from dotenv.parser import Binding, parse_stream
 from flask.cli import FlaskGroup
 from flask.helpers import get_load_dotenv
 
+from agents_app.config_files import decode_file, is_missing, reason_of
 from agents_app.errors import ConfigurationError
-from agents_app.paths import HOME
+from agents_app.paths import HOME, display_path, home_problem
 from agents_app.similar_names import find_name_with_typos, find_similar_name
 
 
@@ -47,7 +47,6 @@ INITIAL_ENVIRONMENT = Path("/proc/self/environ")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 VARIABLE = re.compile(r"\$\{[^}]*\}")
 NOT_REPLACED = "${...}, and variables are not replaced. Write the value itself, or put the text in single quotes."
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def environment() -> Mapping[str, str]:
@@ -106,7 +105,9 @@ def read_env_files(
     """
     chosen = given.get(ENV_FILE)
     texts: SettingTexts = {}
-    if env_file and not _is_missing(env_file):
+    if env_file and (problem := home_problem()):
+        raise ConfigurationError(problem)
+    if env_file and not is_missing(env_file):
         texts = _read_file(env_file, FROM_DOTENV, given, settings, on_error)
     return texts | _read_file(Path(chosen), FROM_ENV_FILE, given, settings, on_error) if chosen else texts
 
@@ -137,9 +138,9 @@ def read_text(name: str, texts: Mapping[str, SettingText]) -> SettingText | None
     if found:
         raise ConfigurationError(f"{name} and {name}_FILE are both set. Keep one of them.")
     try:
-        text = _decode_file(path)
+        text = decode_file(path)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{name}_FILE cannot be read: {_reason(error)}.") from None
+        raise ConfigurationError(f"{name}_FILE cannot be read: {reason_of(error)}.") from None
     if not text.strip():
         raise ConfigurationError(f"{name}_FILE names an empty file.")
     return _clean_text(name, SettingText(text, f"{name}_FILE ({texts[f'{name}_FILE'].source})"))
@@ -166,37 +167,30 @@ def _read_file(
         line, name, value = _line_number(one), one.key or "", one.value or ""
         if name not in names:
             if meant := find_similar_name(name, names):
-                on_error(name, f"{name} in {file.name}, line {line}, is not a setting. Did you mean {meant}?")
+                on_error(name, f"{name} in {display_path(file)}, line {line}, is not a setting. Did you mean {meant}?")
             continue
         if given.get(name, "").strip() or not value.strip():
             continue
         is_single_quoted = one.original.string.partition("=")[2].lstrip().startswith("'")
         if VARIABLE.search(value) and not is_single_quoted:
-            on_error(name, f"{name} in {file.name}, line {line}, contains {NOT_REPLACED}")
+            on_error(name, f"{name} in {display_path(file)}, line {line}, contains {NOT_REPLACED}")
         if name in texts and texts[name].value != value:
-            on_error(name, f"{name} is set twice in {file.name}, lines {lines[name]} and {line}. Keep one.")
+            on_error(name, f"{name} is set twice in {display_path(file)}, lines {lines[name]} and {line}. Keep one.")
         texts[name], lines[name] = SettingText(value, source), line
     return texts
 
 
-def _is_missing(file: Path) -> bool:
-    try:
-        file.lstat()
-    except OSError as error:
-        # Reading the file reports every other error.
-        return isinstance(error, FileNotFoundError)
-    return False
-
-
 def _read_bindings(file: Path) -> Iterator[Binding]:
     try:
-        found = list(parse_stream(StringIO(_decode_file(file))))
+        found = list(parse_stream(StringIO(decode_file(file))))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{file.name} cannot be read: {_reason(error)}.") from None
+        raise ConfigurationError(f"{display_path(file)} cannot be read: {reason_of(error)}.") from None
     for one in found:
         # An invalid line is not skipped: it may be the one with DATABASE_URL.
         if one.error or (one.key and (one.value is None or not NAME.fullmatch(one.key))):
-            raise ConfigurationError(f"{file.name} has a line that is not NAME=value: line {_line_number(one)}.")
+            raise ConfigurationError(
+                f"{display_path(file)} has a line that is not NAME=value: line {_line_number(one)}."
+            )
         if one.key:
             yield one
 
@@ -205,28 +199,6 @@ def _line_number(one: Binding) -> int:
     # A binding includes the empty lines before it.
     before = one.original.string[: len(one.original.string) - len(one.original.string.lstrip())]
     return one.original.line + len(re.findall(r"\r\n|\n|\r", before))
-
-
-def _decode_file(file: Path) -> str:
-    mode = file.stat().st_mode
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        # Every process reads the file again.
-        raise ValueError("it is a pipe, which can be read only once")
-    # A device such as /dev/null counts as an empty file.
-    data = b"" if stat.S_ISCHR(mode) else file.read_bytes()
-    if data.startswith(UTF_16) or b"\0" in data:
-        raise ValueError("it is UTF-16. Save it as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line} is not UTF-8. Save it as UTF-8") from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError) and Path(error.filename).is_symlink():
-        return "it is a link to a file that does not exist"
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _clean_text(name: str, found: SettingText | None) -> SettingText | None:

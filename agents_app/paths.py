@@ -1,6 +1,7 @@
 """The folders of the program and of its data, and the command that people type."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -18,10 +19,29 @@ HOME_VARIABLE = "AGENT_CONSOLE_HOME"
 
 
 def _home() -> Path:
-    if given := os.environ.get(HOME_VARIABLE, "").strip():
-        return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111
-    return ROOT if IS_CHECKOUT else Path.cwd()
+    given = os.environ.get(HOME_VARIABLE, "").strip()
+    if not given and IS_CHECKOUT:
+        return ROOT
+    # `expanduser` of Path raises an error for a user who does not exist.
+    return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111
 
 
 # The folder of `.env`, the SQLite database and backups. Relative paths in settings start here.
 HOME = _home()
+
+
+def home_problem() -> str | None:
+    """What is wrong with HOME, in a sentence. None if it is a folder."""
+    if HOME.is_dir():
+        return None
+    what = "is not a folder" if HOME.exists() else "does not exist"
+    if os.environ.get(HOME_VARIABLE, "").strip():
+        return f"{HOME_VARIABLE} names {HOME}, which {what}."
+    return f"The current folder {what} any more. Change to another one, or set {HOME_VARIABLE}."
+
+
+def display_path(path: Path) -> str:
+    """A path as the person would type it in the current folder."""
+    with suppress(ValueError, OSError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

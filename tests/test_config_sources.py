@@ -77,8 +77,9 @@ UTF_16 = "cannot be read: it is UTF-16. Save it as UTF-8."
 
 
 @pytest.fixture
-def env_file(tmp_path: Path) -> Path:
-    """The path of a `.env` that does not exist yet."""
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The path of a `.env` in the current folder that does not exist yet."""
+    monkeypatch.chdir(tmp_path)
     return tmp_path / ".env"
 
 

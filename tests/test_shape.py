@@ -88,7 +88,8 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "schemas": ({"connections", "errors", "values"}, {"pydantic", "pydantic_core"}),
     "database": ({"errors", "paths", "values"}, {"psycopg2", "sqlalchemy"}),
     "similar_names": (set(), set()),
-    "config_sources": ({"errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
+    "config_files": (set(), set()),
+    "config_sources": ({"config_files", "errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
     "config": (
         {"config_keys", "config_sign_on", "config_sources", "config_values", "database", "errors", "paths", "values"},
         {"flask", "sqlalchemy"},

@@ -1,4 +1,4 @@
-"""`flask prepare`: what `make run` does before it starts the server. Only this command creates keys."""
+"""`flask prepare`: what `flask serve` does first without PUBLIC_URL. Nothing else creates keys."""
 
 import base64
 import fcntl
@@ -9,16 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
 from agents_app import config
 from agents_app.cli.commands import ConsoleCommand, schema_behind_error
 from agents_app.cli.output import print_message, print_warning
 from agents_app.dbtools import upgrade_to_head
-from agents_app.dbtools.output import display_path
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import encryption_keys, health
-from agents_app.paths import HOME
+from agents_app.paths import HOME, HOME_VARIABLE, display_path
 
 ENV_FILE = HOME / ".env"
 
@@ -41,10 +41,20 @@ def prepare() -> None:
 
     Keys are added to .env. On PostgreSQL this only checks the schema; `flask db deploy` changes it.
     """
+    create_what_is_missing()
+
+
+def create_what_is_missing() -> None:
+    """Create missing keys and SQLite tables, which the settings of the app then have.
+
+    Raises ConfigurationError if a key is invalid or cannot be written, and Unavailable if another schema is behind.
+    """
+    _require_writable_home()
     check_configured_keys(ENV_FILE)
     is_behind = migrate_sqlite_or_check_schema()
     # A new server needs its keys even if its tables come later.
-    add_missing_keys(ENV_FILE)
+    if add_missing_keys(ENV_FILE):
+        current_app.extensions["settings"] = config.load()
     if is_behind:
         raise schema_behind_error(health.schema())
 
@@ -75,18 +85,18 @@ def migrate_sqlite_or_check_schema() -> bool:
     return is_behind and not is_sqlite
 
 
-def add_missing_keys(file: Path) -> None:
-    """Append missing keys to the file, and let only its owner read it.
+def add_missing_keys(file: Path) -> list[str]:
+    """Append missing keys to the file, and let only its owner read it. Returns their names.
 
     Raises ConfigurationError if the file cannot be written, or if the database has secrets that need a missing key.
     """
     if not (missing := _missing(file)):
-        return
+        return []
     if file.exists() and not file.is_file():
         # A device such as /dev/null loses what is written, and its mode must not change.
         raise ConfigurationError(
-            f"{', '.join(missing)} must be set. They cannot be written to {file.name}, because it is not a regular "
-            + "file. Replace it, or set them in the environment."
+            f"{', '.join(missing)} must be set. They cannot be written to {display_path(file)}, because it is not a "
+            + "regular file. Replace it, or set them in the environment."
         )
     try:
         with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as stream:
@@ -98,12 +108,12 @@ def add_missing_keys(file: Path) -> None:
             stream.write(_lines(missing, stream.read()))
     except OSError as error:
         names = ", ".join(_missing(file))
-        problem = f"{names} must be set, and {file.name} cannot be written: {error.strerror}."
+        problem = f"{names} must be set, and {display_path(file)} cannot be written: {error.strerror}."
         raise ConfigurationError(problem) from None
     if missing:
-        print_message(
-            f"Wrote {', '.join(missing)} to {file.name}. Keep a copy: stored secrets cannot be read without it."
-        )
+        wrote = f"Wrote {', '.join(missing)} to {display_path(file)}."
+        print_message(f"{wrote} Keep a copy: stored secrets cannot be read without it.")
+    return missing
 
 
 def _create_or_upgrade() -> None:
@@ -116,6 +126,17 @@ def _create_or_upgrade() -> None:
     lines = [f"Creating the database {display_path(file)}..."]
     # The reader needs one line, not one for each step, and none where the file cannot be created.
     upgrade_to_head(url, backup_folder, lambda _step: print_message(lines.pop()) if lines else None, limits)
+
+
+def _require_writable_home() -> None:
+    url = config.settings().database_url
+    files = [ENV_FILE] if _missing(ENV_FILE) else []
+    if url.get_backend_name() == "sqlite":
+        files.append(Path(url.database or ""))
+    wanted = [file for file in files if file.is_relative_to(HOME) and not file.exists()]
+    if wanted and not os.access(HOME, os.W_OK | os.X_OK):
+        what = f"This user cannot write to {HOME}, where {wanted[0].name} belongs."
+        raise ConfigurationError(f"{what} Change to another folder, or set {HOME_VARIABLE} to one.")
 
 
 def _missing(file: Path) -> list[str]:

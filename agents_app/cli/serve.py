@@ -10,6 +10,7 @@ from agents_app import __version__
 from agents_app.cli.actor import require_keys
 from agents_app.cli.commands import ConsoleCommand, schema_behind_error
 from agents_app.cli.output import print_message, print_warning
+from agents_app.cli.prepare import create_what_is_missing
 from agents_app.config import settings
 from agents_app.db import db
 from agents_app.dbtools.phases import FINISH
@@ -27,12 +28,17 @@ PERMANENT_CODES = {"schema_behind", "schema_unclear", "database_encoding", "data
 def serve(context: click.Context) -> None:
     """Run the server at the address BIND, until Ctrl-C or SIGTERM.
 
-    Requests in progress are finished before it stops. A worker that dies is replaced.
+    Without PUBLIC_URL it first creates missing keys and SQLite tables, as `prepare` does. With PUBLIC_URL it creates
+    nothing. Requests in progress are finished before it stops. A worker that dies is replaced.
     """
     app = context.ensure_object(ScriptInfo).load_app()
-    require_keys()
-    app.secret_key = settings().keys.secret_key
+    is_local = settings().public_url is None
+    if not is_local:
+        require_keys()
     with bind_socket(*settings().bind) as listener:
+        if is_local:
+            create_what_is_missing()
+        app.secret_key = settings().keys.secret_key
         is_empty = check_for_first_start()
         for line in startup_lines(is_empty=is_empty):
             click.echo(line)

@@ -20,7 +20,7 @@ from agents_app.dbtools.database.connections import connect, deployment_lock
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.database.read_only import require_writable
 from agents_app.dbtools.operations.renames import require_answer
-from agents_app.dbtools.output import display_path, pluralize, print_progress
+from agents_app.dbtools.output import pluralize, print_progress
 from agents_app.dbtools.phases import Phase, require_not_blocked, steps_of
 from agents_app.dbtools.position import Position, read_position, require_no_table_conflict
 from agents_app.dbtools.problems import PENDING, Problem
@@ -30,6 +30,7 @@ from agents_app.dbtools.review.warnings import Level
 from agents_app.dbtools.runner.phase import AppliedPhase, apply_phase
 from agents_app.dbtools.status import read_status
 from agents_app.errors import Unavailable
+from agents_app.paths import display_path
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic.util import CommandError
 
-from agents_app.dbtools.output import display_path
+from agents_app.paths import display_path
 
 CHOOSE_FOLDER = "Set BACKUP_FOLDER to a folder in which you may write."
 

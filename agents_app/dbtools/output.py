@@ -4,9 +4,8 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import click
 
@@ -57,13 +56,6 @@ class WaitingLines:
     def __exit__(self, *_error: object) -> None:
         if self.count > len(self.said):
             print_progress(f"Waited {pluralize(self.count, 'time')} in all.")
-
-
-def display_path(path: Path) -> str:
-    """A path as the person would type it in the current folder."""
-    with suppress(ValueError):
-        return str(path.relative_to(Path.cwd()))
-    return str(path)
 
 
 @contextmanager

@@ -25,13 +25,14 @@ from agents_app.dbtools.configuration import alembic_config
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.folders import create_folder
 from agents_app.dbtools.marks import require_clear_marks
-from agents_app.dbtools.output import display_path, pluralize, print_progress
+from agents_app.dbtools.output import pluralize, print_progress
 from agents_app.dbtools.phases import DEPLOY, FINISH_COMMAND, PLAN, Phase
 from agents_app.dbtools.position import Position, read_position
 from agents_app.dbtools.records.tables import TABLES
 from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.runner.phase import apply_phase
 from agents_app.dbtools.version_table import VERSION_TABLE
+from agents_app.paths import display_path
 
 TableFacts = dict[str, Any]
 # Each run adds rows to these.
@@ -101,8 +102,7 @@ def _require_way_back(position: Position) -> None:
     unrelated = [step.name for step in position.pending if position.current and step.revision not in followers]
     if unrelated:
         what = f"These steps do not follow {' or '.join(position.revisions)}, so that no way back ends there:"
-        see = f"Nothing was rehearsed. To see the steps: {PLAN}"
-        raise CommandError(f"{what} {', '.join(unrelated)}. {see}")
+        raise CommandError(f"{what} {', '.join(unrelated)}. Nothing was rehearsed. To see the steps: {PLAN}")
 
 
 class _Copy:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from agents_app.db import INSTANCE_FOLDER
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
-from agents_app.paths import COMMAND
+from agents_app.paths import COMMAND, display_path
 
 # The files that SQLite has while the database is in use.
 SUFFIXES = ("", "-wal", "-shm")
@@ -21,7 +21,7 @@ Severity = Callable[..., Check]
 def settings_files(env_file: Path, named: Mapping[str, Path]) -> Iterator[Check]:
     """Check who can read `.env` and the files that `NAME_FILE` settings name."""
     if _mode(env_file) is None:
-        yield ok("files.env", f"There is no {env_file.name}; settings come from the environment.")
+        yield ok("files.env", f"There is no {display_path(env_file)}; settings come from the environment.")
     else:
         yield _check_mode("files.env", env_file, problem)
     for path in named.values():

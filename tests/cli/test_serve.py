@@ -17,6 +17,8 @@ from tests.cli.conftest import PATIENCE_S, Checkout, Server, free_port, wait_for
 from tests.conftest import OpenConsole
 from tests.make import KEYS, make_account, make_token, make_user
 
+PUBLIC = "https://agents.example.org"
+
 Serve = Callable[..., Server]
 
 
@@ -24,10 +26,10 @@ Serve = Callable[..., Server]
     ("settings", "line"),
     [
         ({"SECRET_KEY": "too short"}, "Error: SECRET_KEY is too short;"),
-        ({"TOKEN_PEPPERS": ""}, "Error: TOKEN_PEPPERS is not set."),
+        ({"TOKEN_PEPPERS": "", "PUBLIC_URL": PUBLIC}, "Error: TOKEN_PEPPERS is not set."),
         ({"TOKEN_PEPPERS": KEYS["ENCRYPTION_KEYS"]}, "Error: TOKEN_PEPPERS has a key of ENCRYPTION_KEYS."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of"),
-        ({"BIND": "192.0.2.1:8000", "PUBLIC_URL": "https://agents.example.org"}, "Error: BIND cannot be used:"),
+        ({"BIND": "192.0.2.1:8000", "PUBLIC_URL": PUBLIC}, "Error: BIND cannot be used:"),
     ],
 )
 def test_an_invalid_setting_stops_it_with_one_line(ready: Checkout, settings: dict[str, str], line: str) -> None:
@@ -48,18 +50,47 @@ def test_a_port_in_use_stops_it_with_one_line(ready: Checkout) -> None:
 
 
 def test_a_schema_that_is_behind_stops_it_with_one_line(checkout: Checkout, database_url: str) -> None:
-    refused = checkout.flask("serve", DATABASE_URL=database_url, BIND=f"127.0.0.1:{free_port()}", **KEYS)
+    bind = f"127.0.0.1:{free_port()}"
+
+    refused = checkout.flask("serve", DATABASE_URL=database_url, PUBLIC_URL=PUBLIC, BIND=bind, **KEYS)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "Error: The database schema is behind the program. Run: flask db deploy\n"
+
+
+def test_a_postgresql_schema_is_not_changed_without_a_public_url_either(checkout: Checkout, postgres_url: str) -> None:
+    refused = checkout.flask("serve", DATABASE_URL=postgres_url, BIND=f"127.0.0.1:{free_port()}", **KEYS)
 
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "Error: The database schema is behind the program. Run: flask db deploy\n"
 
 
 def test_a_missing_sqlite_file_stops_it_and_is_not_created(ready: Checkout, tmp_path: Path) -> None:
-    refused = ready.flask("serve", DATABASE_URL=f"sqlite:///{tmp_path / 'moved.db'}")
+    refused = ready.flask("serve", DATABASE_URL=f"sqlite:///{tmp_path / 'moved.db'}", PUBLIC_URL=PUBLIC)
 
     assert refused.returncode == 1
     assert refused.stderr == "Error: There is no database yet. Run: flask db deploy\n  there is no such file\n"
     assert not (tmp_path / "moved.db").exists()
+
+
+def test_a_port_in_use_stops_it_before_anything_is_created(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        refused = checkout.flask("serve", BIND=f"127.0.0.1:{other.getsockname()[1]}")
+
+    assert refused.returncode == 1
+    assert not checkout.env_file.exists()
+    assert not (checkout.folder / "instance").exists()
+
+
+def test_without_a_public_url_it_creates_keys_and_tables_and_serves(checkout: Checkout, serve: Serve) -> None:
+    server = serve(checkout, BIND=f"127.0.0.1:{free_port()}")
+
+    assert server.get("/readyz") == (200, '{"status":"ok"}')
+    server.process.terminate()
+    printed = server.end()[1].splitlines()
+    assert printed[0] == "Creating the database instance/console.db..."
+    assert printed[1].startswith("Wrote SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS to .env.")
+    assert server.url in printed[2]
 
 
 @pytest.mark.long
@@ -116,7 +147,7 @@ def test_its_pages_use_the_key_that_signs_cookies(ready: Checkout, serve: Serve)
 
 
 def test_it_prints_its_url_and_how_to_start(ready: Checkout, serve: Serve) -> None:
-    local, public = serve(ready), serve(ready, PUBLIC_URL="https://agents.example.org", BIND=f"127.0.0.1:{free_port()}")
+    local, public = serve(ready), serve(ready, PUBLIC_URL=PUBLIC, BIND=f"127.0.0.1:{free_port()}")
     assert local.get("/readyz") == (200, '{"status":"ok"}')
     for server in (local, public):
         server.process.terminate()
@@ -145,7 +176,7 @@ def test_a_server_with_an_account_prints_no_set_up_code(
     ready: Checkout, serve: Serve, open_console: OpenConsole
 ) -> None:
     make_account(open_console(ready.settings["DATABASE_URL"]))
-    server = serve(ready, PUBLIC_URL="https://agents.example.org")
+    server = serve(ready, PUBLIC_URL=PUBLIC)
     server.process.terminate()
 
     text = server.end()[1]

@@ -19,9 +19,8 @@ from agents_app.dbtools.backup import postgresql, sqlite
 from agents_app.dbtools.database.connections import connect, connect_without_schema
 from agents_app.dbtools.database.encoding import require_utf8
 from agents_app.dbtools.folders import create_folder
-from agents_app.dbtools.output import display_path
 from agents_app.dbtools.position import Position, read_position
-from agents_app.paths import COMMAND
+from agents_app.paths import COMMAND, display_path
 
 BACKENDS: dict[str, ModuleType] = {"postgresql": postgresql, "sqlite": sqlite}
 LABELS = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}

@@ -19,13 +19,13 @@ from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.dbtools.backup.signals import interrupt_on_signals
 from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.console_session import require_same_database
-from agents_app.dbtools.output import display_path, pluralize
+from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.phases import DEPLOY, way_to_head
 from agents_app.dbtools.position import Position
 from agents_app.dbtools.rehearsal import rehearsal_lines, rehearse
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.dbtools.saved_rows.restore import RestoredRows, restore_rows
-from agents_app.paths import COMMAND
+from agents_app.paths import COMMAND, display_path
 
 KEYS_NOT_INCLUDED = "ENCRYPTION_KEYS and the other keys are not in it: keep a copy of them in another place."
 KEYS_NEEDED = "To read its secrets, you need the ENCRYPTION_KEYS of the console from which the backup was taken."

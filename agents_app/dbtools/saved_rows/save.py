@@ -23,9 +23,9 @@ from agents_app.dbtools.database.columns import primary_key_of, set_exact_text_f
 from agents_app.dbtools.database.connections import connect
 from agents_app.dbtools.database.postgresql import DISCONNECT_TIMEOUT_S, POLL_INTERVAL_S
 from agents_app.dbtools.folders import CHOOSE_FOLDER
-from agents_app.dbtools.output import display_path, pluralize, print_progress
+from agents_app.dbtools.output import pluralize, print_progress
 from agents_app.dbtools.saved_rows import file as rows_file
-from agents_app.paths import COMMAND
+from agents_app.paths import COMMAND, display_path
 
 # To `deploy`, --no-backup means the backup before the steps.
 SAVE_NONE = "To save no rows: -x no_backup=1 with deploy and alembic, --no-backup with upgrade and downgrade."
