@@ -4,7 +4,7 @@ VENV := .venv
 # Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint long sure lock bench-migrations
+.PHONY: help run setup test lint long sure lock dist bench-migrations
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +33,22 @@ long: $(VENV)/.test ## Run the long tests
 	$(TESTS) -m long
 
 sure: test long ## Check style and types, then run all tests
+
+# The SBOM is made from an environment with what the wheel installs, and nothing else.
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' agents_app/__init__.py)
+
+dist: $(VENV)/.test ## Build the wheel, the source archive, the SBOM and their hashes into dist/
+	@rm -rf dist
+	@$(RUN) hatchling build -d dist
+	@cp requirements-wheel.txt dist/requirements.txt
+	@$(RUN) uv venv --quiet dist/.venv
+	@$(RUN) uv pip install --quiet --python dist/.venv --require-hashes -r dist/requirements.txt
+	@$(RUN) uv pip install --quiet --python dist/.venv --no-deps dist/*.whl
+	@sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > dist/.venv/pyproject.toml
+	@$(RUN) cyclonedx_py environment dist/.venv --pyproject dist/.venv/pyproject.toml --mc-type application \
+		--output-reproducible -o dist/sbom.cdx.json
+	@rm -r dist/.venv
+	@cd dist && sha256sum * > SHA256SUMS
 
 bench-migrations: $(VENV)/.test ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
 	@$(RUN) benchmarks.migrations $(OPTIONS)

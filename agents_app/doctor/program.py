@@ -1,5 +1,6 @@
 """The version of the program, and whether the installed packages have the tested versions."""
 
+import importlib.util
 import platform
 import re
 import sys
@@ -10,6 +11,7 @@ from agents_app import __version__
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 from agents_app.paths import FILES
 
+# The locked versions: in the wheel without what only a checkout needs.
 REQUIREMENTS = FILES / "requirements.txt"
 PINNED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<condition>\s*;)?", re.MULTILINE)
 NAMES_MAX = 5
@@ -24,16 +26,22 @@ def checks() -> Iterator[Check]:
         yield skipped("program.packages", "requirements.txt cannot be read, so the packages are not checked.")
         return
     found = {one: _installed(one["name"]) for one in pinned}
-    install = f"{sys.executable} -m pip install --require-hashes -r {REQUIREMENTS}"
     # A package with a condition may be for another system.
     missing = [one["name"] for one, version in found.items() if version is None and not one["condition"]]
     other = [f"{one['name']} {version}" for one, version in found.items() if version not in (None, one["version"])]
     if missing:
-        yield problem("program.packages", f"Not installed: {_shortened(missing)}.", install)
+        yield problem("program.packages", f"Not installed: {_shortened(missing)}.", _install())
     if other:
-        yield warning("program.packages", f"Other versions than in requirements.txt: {_shortened(other)}.", install)
+        yield warning("program.packages", f"Other versions than in requirements.txt: {_shortened(other)}.", _install())
     if not missing and not other:
         yield ok("program.packages", f"The packages have the versions of requirements.txt ({len(pinned)}).")
+
+
+def _install() -> str:
+    # Tools such as uv and pipx make environments without pip.
+    has_pip = importlib.util.find_spec("pip") is not None
+    pip = f"{sys.executable} -m pip install" if has_pip else f"uv pip install --python {sys.executable}"
+    return f"{pip} --require-hashes -r {REQUIREMENTS}"
 
 
 def _installed(name: str) -> str | None:

@@ -17,7 +17,14 @@ from agents_app.dbtools.commands.revision import with_before
 from agents_app.dbtools.configuration import BACKUPS, SETTINGS, console_url, migration_url
 from agents_app.dbtools.marks import load_failure
 from agents_app.dbtools.output import print_progress
-from agents_app.paths import FILES
+from agents_app.paths import FILES, IS_CHECKOUT
+
+# Flask-Migrate's commands that write files of steps.
+WRITE_STEPS = ("init", "revision", "migrate", "edit", "merge")
+OF_THE_RELEASE = (
+    "The steps of this console belong to its release, so none is written here. In a checkout of the project, use: "
+    + "flask db {name}"
+)
 
 
 def init_app(app: Flask) -> None:
@@ -68,7 +75,19 @@ def _extended_group(original: click.Command) -> click.Group:
     for module in (backup, copying, status_and_plan, deploy, deployments):
         for command in module.COMMANDS:
             group.add_command(command)
+    if not IS_CHECKOUT:
+        for name in WRITE_STEPS:
+            group.commands[name] = _refused(group.commands[name])
     return group
+
+
+def _refused(original: click.Command) -> click.Command:
+    def refuse(**_values: object) -> None:
+        raise click.ClickException(OF_THE_RELEASE.format(name=original.name))
+
+    refused = copy.copy(original)
+    refused.callback, refused.hidden = refuse, True
+    return refused
 
 
 def _set_no_backup(_context: click.Context, _option: click.Parameter, value: bool) -> None:

@@ -24,9 +24,7 @@ from agents_app.dbtools.position import Position, read_position
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.dbtools.version_table import read_revisions
 
-STOP_FIRST = (
-    "Stop every process of the console, then copy again. To leave out what it still writes: --while-running"
-)
+STOP_FIRST = "Stop every process of the console, then copy again. To leave out what it still writes: --while-running"
 
 
 @dataclass(frozen=True)
