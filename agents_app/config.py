@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 
 from agents_app import config_sources, config_values
 from agents_app.config_keys import KEY_CHECKS, Keys, key_errors, load_keys
+from agents_app.config_monitoring import MONITORING_CHECKS, MonitoringSettings
 from agents_app.config_sign_on import SIGN_ON_CHECKS, SignOnSettings
 from agents_app.database import migration_limits
 from agents_app.database.url import parse_url, with_schema
@@ -36,7 +37,7 @@ SettingErrors = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Settings(SignOnSettings, migration_limits.LimitSettings):
+class Settings(MonitoringSettings, SignOnSettings, migration_limits.LimitSettings):
     """Every setting, checked. Keys are checked only when they are used, because migrations need no keys."""
 
     database_url: URL = field(repr=False)
@@ -58,7 +59,6 @@ class Settings(SignOnSettings, migration_limits.LimitSettings):
     api_docs_path: str = "/gibberish-xyz-123"
     api_docs_public: bool = True
     api_rate_limit: int = 6_000
-    log_level: str = "info"
     backup_folder: Path = HOME / "backups"
     connection_tests: bool = True
     connection_test_networks: tuple[str, ...] = ()
@@ -217,6 +217,7 @@ def _conflicting_settings(loaded: Settings) -> Iterator[tuple[tuple[str, str], s
         yield ("MIGRATION_DATABASE_URL", "DATABASE_URL"), sentence
     if loaded.session_idle > loaded.session_max:
         yield ("SESSION_IDLE", "SESSION_MAX"), "SESSION_IDLE must not be longer than SESSION_MAX (both are in minutes)."
+    yield from loaded.monitoring_conflicts(loaded.bind, " ".join(filter(None, loaded._key_texts.values())))
     yield from loaded.sign_on_conflicts()
 
 
@@ -242,7 +243,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "API_DOCS_PATH": config_values.path,
     "API_DOCS_PUBLIC": config_values.boolean,
     "API_RATE_LIMIT": config_values.whole_number(0, 1_000_000),
-    "LOG_LEVEL": config_values.log_level,
+    **MONITORING_CHECKS,
     "BACKUP_FOLDER": lambda text: HOME / Path(text).expanduser(),
     "CONNECTION_TESTS": config_values.on_or_off,
     "CONNECTION_TEST_NETWORKS": config_values.networks,

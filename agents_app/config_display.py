@@ -120,6 +120,8 @@ SHOWN: dict[str, Callable[[Any], str]] = {
     "API_DOCS_PUBLIC": _switch,
     "API_RATE_LIMIT": str,
     "LOG_LEVEL": str,
+    "LOG_FORMAT": str,
+    "METRICS_BIND": _bind,
     "BACKUP_FOLDER": _path,
     "CONNECTION_TESTS": _on_or_off,
     "CONNECTION_TEST_NETWORKS": _networks,

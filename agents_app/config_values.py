@@ -13,7 +13,6 @@ from agents_app.values import limits, origins
 from agents_app.values.host_names import parse_ip_address
 from agents_app.wording import number_text
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
 # Only characters that are never percent-encoded. The segments "." and ".." would change the path.
 SUB_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*/?")
 # The bits before the IPv4 address in an IPv4-mapped IPv6 address, such as ::ffff:192.0.2.1.
@@ -110,13 +109,6 @@ def path(text: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9-]+", text):
         raise ValueError("must be a slash followed by letters, digits or dashes, such as /api-docs.")
     return text
-
-
-def log_level(text: str) -> str:
-    """The name of a log level."""
-    if text.lower() not in LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}.")
-    return text.lower()
 
 
 def schema(text: str) -> str:
