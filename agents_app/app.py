@@ -4,7 +4,20 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from agents_app import api, cli, config, dbtools, health, http, identity_provider, logs, refusals, sub_path, web
+from agents_app import (
+    api,
+    cli,
+    config,
+    dbtools,
+    health,
+    http,
+    identity_provider,
+    logs,
+    metrics,
+    refusals,
+    sub_path,
+    web,
+)
 from agents_app.db import db, engine_options
 from agents_app.paths import FILES
 
@@ -17,7 +30,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if settings is not None or _needs_keys():
         app.secret_key = loaded.keys.secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = loaded.database_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(loaded.database_url, loaded.pool_size)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        **engine_options(loaded.database_url, loaded.pool_size),
+        **metrics.pool_options(loaded),
+    }
     app.config["MIGRATION_URL"] = loaded.migration_url
     app.config["MIGRATION_LIMITS"] = loaded.migration_limits
     app.config["BACKUP_FOLDER"] = loaded.backup_folder

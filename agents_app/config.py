@@ -217,8 +217,7 @@ def _conflicting_settings(loaded: Settings) -> Iterator[tuple[tuple[str, str], s
         yield ("MIGRATION_DATABASE_URL", "DATABASE_URL"), sentence
     if loaded.session_idle > loaded.session_max:
         yield ("SESSION_IDLE", "SESSION_MAX"), "SESSION_IDLE must not be longer than SESSION_MAX (both are in minutes)."
-    yield from loaded.monitoring_conflicts(loaded.bind, " ".join(filter(None, loaded._key_texts.values())))
-    yield from loaded.sign_on_conflicts()
+    yield from (*loaded.sign_on_conflicts(), *loaded.monitoring_conflicts(loaded.bind, loaded._key_texts.values()))
 
 
 # In the order of `.env.example`, which describes each setting.

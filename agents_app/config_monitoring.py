@@ -1,6 +1,6 @@
 """The settings for watching the console: log lines, and the address and the token of `/metrics`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,9 @@ class MonitoringSettings:
         """Whether `/metrics` is answered anywhere."""
         return self.metrics_bind is not None or self.metrics_token is not None
 
-    def monitoring_conflicts(self, bind: tuple[str, int], keys: str) -> Iterator[tuple[tuple[str, str], str]]:
+    def monitoring_conflicts(
+        self, bind: tuple[str, int], keys: Collection[str | None]
+    ) -> Iterator[tuple[tuple[str, str], str]]:
         """The settings that do not fit each other: two names, and a sentence that names the first.
 
         `bind` is the address of the console, and `keys` the texts of its keys.
@@ -34,7 +36,7 @@ class MonitoringSettings:
         # The port alone says to which of the two addresses a request was sent.
         if self.metrics_bind and self.metrics_bind[1] == bind[1]:
             yield ("METRICS_BIND", "BIND"), "METRICS_BIND has the port of BIND. Each of them needs a port of its own."
-        if self.metrics_token and self.metrics_token in keys:
+        if self.metrics_token and any(self.metrics_token in (key or "") for key in keys):
             sentence = "METRICS_TOKEN is also a key of another setting. Each setting needs keys of its own."
             yield ("METRICS_TOKEN", "SECRET_KEY"), sentence
 

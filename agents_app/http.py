@@ -22,8 +22,8 @@ from agents_app.values import limits
 logger = logging.getLogger(__name__)
 
 # Keys of the ASGI state of a request: the status with which the server refuses it, and whether the client closed the
-# connection before the end of the body.
-REFUSED, TRUNCATED = "refused", "truncated"
+# connection before the end of the body; when the request was complete (`time.perf_counter`).
+REFUSED, TRUNCATED, COMPLETE_AT = "refused", "truncated", "complete_at"
 # The end of the path that takes a file of agents.
 IMPORT_PATH = "/agents/import"
 # The key of the session id in the cookie of the pages.

@@ -1,11 +1,13 @@
-"""The format of log lines, one JSON object per line, and the filter that removes secrets from them."""
+"""The formats of log lines, JSON for programs and text for people, and the filter that removes secrets from both."""
 
 import json
 import logging
+import os
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from flask import Flask, g, has_request_context
 
@@ -38,6 +40,13 @@ EXTRA_FIELDS = (
     "client_request_id",
     "traceparent",
 )
+# The message of the line that every request writes. Its fields make a sentence for people.
+REQUEST = "request"
+REQUEST_FIELDS = ("method", "path", "status", "duration_ms")
+# Control sequences of terminals, by the level of a line and by the first digit of a status.
+PLAIN, DIM = "\x1b[0m", "\x1b[2m"
+YELLOW, RED = "\x1b[33m", "\x1b[31m"
+COLOURS: Mapping[str, str] = {"debug": DIM, "warning": YELLOW, "error": RED, "critical": RED, "4": YELLOW, "5": RED}
 
 
 def remove_secrets(text: str) -> str:
@@ -55,10 +64,8 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_fields(record),
         }
-        if has_request_context() and "request_id" in g:
-            line["request_id"] = g.request_id
-        line |= {name: value for name in EXTRA_FIELDS if (value := getattr(record, name, None)) is not None}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         cleaned = {key: remove_secrets(value) if isinstance(value, str) else value for key, value in line.items()}
@@ -66,11 +73,70 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(cleaned, default=str)
 
 
+class TextFormatter(logging.Formatter):
+    """Formats a record as one line for people. The lines of a traceback follow, with spaces in front.
+
+    A request is one line: time (UTC), method, path, status, milliseconds, then who sent it and its request id.
+    """
+
+    def __init__(self, *, has_colours: bool) -> None:
+        super().__init__()
+        self._has_colours = has_colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines for a record, without secrets."""
+        time, level, fields = datetime.fromtimestamp(record.created, UTC), record.levelname.lower(), _fields(record)
+        message = _printable(remove_secrets(record.getMessage()))
+        is_request = record.getMessage() == REQUEST and fields.keys() >= set(REQUEST_FIELDS)
+        if is_request:
+            method, path, status, duration = (
+                _printable(remove_secrets(str(fields.pop(key)))) for key in REQUEST_FIELDS
+            )
+            # The user or the token says which account.
+            if fields.keys() & {"user_id", "token_id"}:
+                fields.pop("account_id", None)
+            message = f"{method} {path} {self._coloured(status, COLOURS.get(status[:1]))} {duration} ms"
+        rest = " ".join(f"{name}={_printable(remove_secrets(str(value)))}" for name, value in fields.items())
+        word = "" if is_request else f"{self._coloured(level, COLOURS.get(level))} "
+        line = f"{self._coloured(f'{time:%H:%M:%S}Z', DIM)} {word}{message} {self._coloured(rest, DIM)}".rstrip()
+        return "\n".join([line, *self._traceback(record)])
+
+    def _traceback(self, record: logging.LogRecord) -> list[str]:
+        # Without the spaces, the text of an error could look like a line of its own.
+        text = remove_secrets(self.formatException(record.exc_info)) if record.exc_info else ""
+        return [f"    {_printable(line)}" for line in text.split("\n") if text]
+
+    def _coloured(self, text: str, colour: str | None) -> str:
+        return f"{colour}{text}{PLAIN}" if self._has_colours and colour and text else text
+
+
+def formatter(log_format: str | None, stream: TextIO) -> logging.Formatter:
+    """The formatter for LOG_FORMAT. Without it, a terminal gets text, and everything else JSON."""
+    is_terminal = stream.isatty()
+    if (log_format or ("text" if is_terminal else "json")) == "json":
+        return JsonFormatter()
+    # https://no-color.org: any text but the empty one.
+    has_colours = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return TextFormatter(has_colours=has_colours)
+
+
 def init_app(_app: Flask, settings: Settings) -> None:
-    """Write the app's log lines to standard error, from LOG_LEVEL up."""
+    """Write the app's log lines to standard error, from LOG_LEVEL up, and the server's errors in the same format."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    logger = logging.getLogger("agents_app")
-    logger.handlers = [handler]
-    logger.setLevel(settings.log_level.upper())
-    logger.propagate = False
+    handler.setFormatter(formatter(settings.log_format, sys.stderr))
+    for name, level in (("agents_app", settings.log_level.upper()), ("uvicorn", "ERROR")):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields of a record that are not None: first those of its call, then the id of the request."""
+    found = {name: value for name in EXTRA_FIELDS if (value := getattr(record, name, None)) is not None}
+    return found | ({"request_id": g.request_id} if has_request_context() and "request_id" in g else {})
+
+
+def _printable(text: str) -> str:
+    """The text without characters that end a line, steer a terminal or change the direction of what follows."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -91,12 +91,23 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "config_files": (set(), set()),
     "config_sources": ({"config_files", "errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
     "config": (
-        {"config_keys", "config_sign_on", "config_sources", "config_values", "database", "errors", "paths", "values"},
+        {
+            "config_keys",
+            "config_monitoring",
+            "config_sign_on",
+            "config_sources",
+            "config_values",
+            "database",
+            "errors",
+            "paths",
+            "values",
+        },
         {"flask", "sqlalchemy"},
     ),
     "logs": ({"config"}, {"flask"}),
     "config_keys": ({"encryption", "errors", "paths", "weak_keys"}, set()),
     "config_values": ({"values"}, set()),
+    "config_monitoring": ({"config_values", "weak_keys"}, set()),
     "config_sign_on": ({"values"}, set()),
     "sign_on": ({"errors", "schemas", "values"}, {"authlib", "joserfc", "requests"}),
     "identity_provider": ({"config", "sign_on"}, {"flask"}),
@@ -185,7 +196,8 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         },
         {"alembic", "click", "flask", "orjson"},
     ),
-    "server": ({"config", "http", "values", "web"}, {"a2wsgi", "flask", "httptools", "uvicorn"}),
+    "metrics": ({"config", "db", "errors", "http", "operations"}, {"flask", "prometheus_client", "sqlalchemy"}),
+    "server": ({"config", "http", "metrics", "values", "web"}, {"a2wsgi", "flask", "httptools", "uvicorn"}),
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
@@ -290,6 +302,12 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "rotation": {},
     "second_factors": {},
     "runtime": {},
+    "server_facts": {
+        "agents": "the metrics are of the whole server",
+        "expiring": "the same",
+        "pending_migrations": "the same",
+        "newest_backup": "the same",
+    },
     "sessions": {},
     "stored_secrets": {
         "status": "the terminal reads all accounts",
@@ -324,7 +342,7 @@ MAKERS = {"operations/agents.py:create", "operations/agents.py:clone", "operatio
 MAKERS |= {"operations/agent_files.py:_changes"}
 # A new setting or API operation is a decision. When one of these numbers has to change, answer the questions of
 # docs/decisions.md and write the answer there; then change the number.
-SETTINGS, API_OPERATIONS = 34, 30
+SETTINGS, API_OPERATIONS = 37, 30
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 # Pages that are open without signing in.
 OPEN_PAGES = {"static", "icons", "healthz", "readyz", "openapi", "api_docs", "api_docs_file"}

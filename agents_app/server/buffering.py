@@ -5,6 +5,7 @@ thread.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 from a2wsgi import WSGIMiddleware
 
-from agents_app.http import REFUSED, TRUNCATED
+from agents_app.http import COMPLETE_AT, REFUSED, TRUNCATED
 from agents_app.values import limits
 
 Message = dict[str, Any]
@@ -67,6 +68,7 @@ class BufferingMiddleware:
         """Answer one request."""
         try:
             body = await self._read_body(scope, receive)
+            scope["state"][COMPLETE_AT] = time.perf_counter()
             async with self._reserve_slot(scope):
                 await self._answer(scope, body, send)
         except RequestRefused as refusal:

@@ -1,0 +1,93 @@
+"""Answers `/metrics`, before a request reaches the threads of the app: also while all of them are in use."""
+
+import asyncio
+import gzip
+import hmac
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask
+
+from agents_app.config import Settings
+
+Scope = dict[str, Any]
+AsgiApp = Callable[[Scope, Any, Any], Awaitable[None]]
+
+PATH = "/metrics"
+TEXT = "text/plain; charset=utf-8"
+
+
+def with_metrics(app: Flask, console: AsgiApp) -> AsgiApp:
+    """The ASGI app of a worker with `/metrics`, and as it is where metrics are off."""
+    settings: Settings = app.extensions["settings"]
+    return MetricsMiddleware(app, console, settings) if settings.has_metrics else console
+
+
+class MetricsMiddleware:
+    """An ASGI app that answers what is sent for metrics, and passes on everything else.
+
+    With METRICS_BIND, everything that is sent to its port is for metrics. Otherwise the path is.
+    """
+
+    def __init__(self, app: Flask, console: AsgiApp, settings: Settings) -> None:
+        from agents_app.metrics import answer, instruments
+
+        self._console, self._in_progress = console, instruments.IN_PROGRESS
+        self._answers = answer.Answers(app)
+        self._token = settings.metrics_token
+        self._port = settings.metrics_bind and settings.metrics_bind[1]
+        self._paths = {PATH, settings.sub_path + PATH}
+        self._thread = ThreadPoolExecutor(1, "metrics")
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if self._is_for_metrics(scope):
+            await self._answer(scope, send)
+            return
+        self._in_progress.inc()
+        try:
+            await self._console(scope, receive, send)
+        finally:
+            self._in_progress.dec()
+
+    def _is_for_metrics(self, scope: Scope) -> bool:
+        if self._port:
+            return bool(scope["server"][1] == self._port)
+        return scope["path"] in self._paths
+
+    async def _answer(self, scope: Scope, send: Any) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["path"] not in self._paths:
+            await _send(send, 404, f"Metrics are at {PATH}.\n".encode(), TEXT)
+        elif scope["method"] not in ("GET", "HEAD"):
+            await _send(send, 405, b"Metrics are read with GET.\n", TEXT, allow="GET, HEAD")
+        elif not self._is_allowed(headers.get("authorization", "")):
+            realm = 'Bearer realm="Agent Console metrics"'
+            await _send(send, 401, b"Send METRICS_TOKEN as bearer token.\n", TEXT, **{"www-authenticate": realm})
+        else:
+            loop = asyncio.get_running_loop()
+            body, content_type = await loop.run_in_executor(self._thread, self._answers.make, headers.get("accept", ""))
+            is_zipped = "gzip" in headers.get("accept-encoding", "")
+            encoding = {"content-encoding": "gzip"} if is_zipped else {}
+            await _send(send, 200, gzip.compress(body, 1) if is_zipped else body, content_type, **encoding)
+
+    def _is_allowed(self, sent: str) -> bool:
+        if self._token is None:
+            return True
+        scheme, _, token = sent.partition(" ")
+        is_equal = hmac.compare_digest(token.strip().encode(), self._token.encode())
+        return is_equal and scheme.lower() == "bearer"
+
+
+async def _send(send: Any, status: int, body: bytes, content_type: str, **more: str) -> None:
+    headers = {
+        "content-type": content_type,
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        **more,
+    }
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

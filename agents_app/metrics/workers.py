@@ -1,0 +1,40 @@
+"""What the parent of the workers and each worker call. Every function does nothing where metrics are off."""
+
+from flask import Flask
+
+from agents_app.config import Settings
+from agents_app.metrics.folder import add_process, folder, remove_process
+
+
+def before_workers(app: Flask) -> None:
+    """Prepare the metrics of the app, in the parent, before it starts a worker. Raises ConfigurationError."""
+    if _is_on(app):
+        folder()
+        # It reads the folder when it is imported.
+        from agents_app.metrics import recording
+
+        recording.install(app)
+        add_process("parent")
+
+
+def in_worker(app: Flask) -> None:
+    """Count this process as a worker, before it answers the first request."""
+    if _is_on(app):
+        from agents_app.metrics import recording
+
+        recording.count_worker(app.extensions["settings"])
+        add_process("worker")
+
+
+def after_worker(app: Flask, pid: int) -> None:
+    """Forget what a worker that has ended was doing. What it counted stays."""
+    if _is_on(app):
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(pid, str(folder()))
+        remove_process(pid)
+
+
+def _is_on(app: Flask) -> bool:
+    settings: Settings = app.extensions["settings"]
+    return settings.has_metrics
