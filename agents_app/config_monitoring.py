@@ -51,7 +51,7 @@ def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def _metrics_address(text: str) -> tuple[str, int]:
-    # Whoever wants other machines to read the metrics writes the address.
+    # An operator who lets other machines read the metrics writes the address too.
     return config_values.address(f"{LOOPBACK}:{text}" if text.isdigit() else text)
 
 

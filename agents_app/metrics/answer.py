@@ -4,12 +4,15 @@ import platform
 from collections.abc import Iterator
 
 from flask import Flask
-from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from agents_app import __version__
+from agents_app.metrics.client import (
+    CollectorRegistry,
+    GaugeMetricFamily,
+    Metric,
+    MultiProcessCollector,
+    choose_encoder,
+)
 from agents_app.metrics.facts import Facts
 from agents_app.metrics.folder import folder
 from agents_app.metrics.processes import Processes

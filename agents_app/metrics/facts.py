@@ -10,10 +10,9 @@ from concurrent.futures import TimeoutError as NotInTimeError
 from typing import Any
 
 from flask import Flask
-from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
 
 from agents_app.errors import ConsoleError
+from agents_app.metrics.client import GaugeMetricFamily, Metric
 from agents_app.metrics.folder import folder
 from agents_app.operations import server_facts
 
@@ -42,7 +41,7 @@ FACTS: dict[str, tuple[str, tuple[str, ...], Callable[[], server_facts.Numbers]]
         server_facts.pending_migrations,
     ),
     "last_backup_timestamp_seconds": (
-        "When the newest backup in BACKUP_FOLDER was made. 0 if there is none.",
+        "When the newest backup in BACKUP_FOLDER was made. 0: there is no backup.",
         (),
         server_facts.newest_backup,
     ),

@@ -1,9 +1,9 @@
-"""What the workers count. Import it only after `folder()`, which says where prometheus_client keeps the counts.
+"""What the workers count.
 
 Labels have few values, and none that a tenant or a client chooses: no name, no id, no path.
 """
 
-from prometheus_client import Counter, Gauge, Histogram, Summary
+from agents_app.metrics.client import Counter, Gauge, Histogram, Summary
 
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 WAIT_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 3.0)

@@ -1,5 +1,6 @@
-"""The pool of database connections, which tells how long each request waited for one."""
+"""The pool of database connections, which measures how long each request waits for one."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,8 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from agents_app.config import Settings
 
+# SQLAlchemy writes what a pool does to the logger of its module, where it would be a line of the console.
+logging.getLogger(__name__).setLevel(logging.WARNING)
 # Each is called with the seconds of a wait, and whether it ended without a connection.
 observers: list[Callable[[float, bool], None]] = []
 

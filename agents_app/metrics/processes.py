@@ -1,19 +1,16 @@
-"""Facts of the processes: memory, processor time, open files. Where the system does not tell them, they are missing."""
+"""Facts of the processes: memory, processor time, open files. Other systems than Linux do not show them."""
 
 from collections.abc import Iterator
 from functools import partial
 
-from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.process_collector import ProcessCollector
-
+from agents_app.metrics.client import GaugeMetricFamily, Metric, ProcessCollector
 from agents_app.metrics.folder import processes
 
 WORKERS = "agent_console_workers"
 
 
 class Processes:
-    """A collector for the parent and its workers. Each is told by itself: sums of counters fall when a worker ends."""
+    """A collector for the parent and its workers. One series each: a sum over processes falls when a worker ends."""
 
     def collect(self) -> Iterator[Metric]:
         """The number of workers, and the facts of each process with its role and its id."""

@@ -10,7 +10,6 @@ def before_workers(app: Flask) -> None:
     """Prepare the metrics of the app, in the parent, before it starts a worker. Raises ConfigurationError."""
     if _is_on(app):
         folder()
-        # It reads the folder when it is imported.
         from agents_app.metrics import recording
 
         recording.install(app)
@@ -29,7 +28,7 @@ def in_worker(app: Flask) -> None:
 def after_worker(app: Flask, pid: int) -> None:
     """Forget what a worker that has ended was doing. What it counted stays."""
     if _is_on(app):
-        from prometheus_client.multiprocess import mark_process_dead
+        from agents_app.metrics.client import mark_process_dead
 
         mark_process_dead(pid, str(folder()))
         remove_process(pid)

@@ -69,7 +69,7 @@ def pending_migrations() -> Numbers:
 
 
 def newest_backup() -> Numbers:
-    """When the newest backup in BACKUP_FOLDER was made, in seconds since 1970; 0 if there is none. Raises OSError."""
+    """When the newest backup in BACKUP_FOLDER was made, in seconds since 1970; 0 without a backup. Raises OSError."""
     known = settings()
     try:
         found = find_newest_backup(known.migration_url, known.backup_folder)

@@ -220,7 +220,7 @@ def test_a_setting_is_hidden_unless_it_was_decided_to_show_it(browser: Browser) 
     hidden = {name for name, (value, _) in rows(browser.get("/system")).items() if value == "set"}
 
     # The name of an account is not for the admins of others.
-    assert set(config.CHECKS) - set(SHOWN) - hidden == {"OIDC_CLIENT_SECRET", "OIDC_ACCOUNT"}
+    assert set(config.CHECKS) - set(SHOWN) - hidden == {"OIDC_CLIENT_SECRET", "OIDC_ACCOUNT", "METRICS_TOKEN"}
     assert hidden == set(config.KEY_SETTINGS)
 
 

@@ -1,0 +1,114 @@
+"""Who can read `/metrics`, and at which address."""
+
+from collections.abc import Callable
+
+import pytest
+
+from agents_app.config import load
+from agents_app.errors import ConfigurationError
+from tests.cli.conftest import free_port
+from tests.make import KEYS
+from tests.metrics.conftest import BEARER, TOKEN, Watched
+
+Watch = Callable[..., Watched]
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        ({"METRICS_BIND": "localhost:9464"}, "METRICS_BIND must be an IP address and a port"),
+        ({"METRICS_BIND": "127.0.0.1:0"}, "METRICS_BIND must be an IP address and a port"),
+        ({"METRICS_BIND": "127.0.0.1:8000"}, "METRICS_BIND has the port of BIND."),
+        ({"METRICS_BIND": "[::1]:8000"}, "METRICS_BIND has the port of BIND."),
+        ({"METRICS_TOKEN": "xK9-short"}, "METRICS_TOKEN is too short;"),
+        ({"METRICS_TOKEN": "changeme" * 5}, "METRICS_TOKEN is easy to guess;"),
+        ({"METRICS_TOKEN": "with a space in front of letters"}, "METRICS_TOKEN must have ASCII characters only"),
+        ({"METRICS_TOKEN": KEYS["SECRET_KEY"]}, "METRICS_TOKEN is also a key of another setting."),
+        ({"METRICS_TOKEN": KEYS["TOKEN_PEPPERS"][3:]}, "METRICS_TOKEN is also a key of another setting."),
+    ],
+)
+def test_a_setting_that_cannot_be_right_stops_the_start_and_is_not_repeated(
+    texts: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        load({**KEYS, **texts}, None)
+
+    assert refusal.value.detail.startswith(sentence)
+    assert not [text for text in texts.values() if text in refusal.value.detail]
+
+
+def test_a_port_alone_means_this_machine_and_an_address_is_taken_as_it_is() -> None:
+    assert load({"METRICS_BIND": "9464"}, None).metrics_bind == ("127.0.0.1", 9464)
+    assert load({"METRICS_BIND": "0.0.0.0:9464"}, None).metrics_bind == ("0.0.0.0", 9464)
+
+
+def test_the_token_is_in_no_repr_of_the_settings() -> None:
+    assert TOKEN not in repr(load({"METRICS_TOKEN": TOKEN}, None))
+
+
+def test_without_either_setting_there_is_nothing(watch: Watch) -> None:
+    server = watch()
+
+    assert server.ask("/metrics").status == 404
+    assert server.ask("/metrics", **BEARER).status == 404
+
+
+@pytest.mark.parametrize(
+    "sent", ["", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer ", "Bearer \xe9"]
+)
+def test_anything_but_the_token_is_refused_and_nothing_is_shown(watch: Watch, sent: str) -> None:
+    server = watch(METRICS_TOKEN=TOKEN)
+
+    refused = server.ask("/metrics", Authorization=sent)
+
+    assert (refused.status, refused.text) == (401, "Send METRICS_TOKEN as bearer token.\n")
+    assert refused.headers["www-authenticate"] == 'Bearer realm="Agent Console metrics"'
+
+
+def test_the_token_opens_it_at_the_address_of_the_console_for_any_host_and_below_its_path(watch: Watch) -> None:
+    server = watch(METRICS_TOKEN=TOKEN, PUBLIC_URL="https://agents.example.org/console")
+
+    for path in ("/metrics", "/console/metrics"):
+        answer = server.ask(path, Host="10.0.0.7:8000", **BEARER)
+        assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+    assert server.ask("/metrics", Authorization=f"bearer  {TOKEN}").status == 200
+
+
+def test_the_port_of_metrics_has_nothing_else_and_the_console_has_no_metrics(watch: Watch) -> None:
+    server = watch(METRICS_BIND=str(free_port()))
+
+    assert server.ask("/metrics", server.metrics_port).status == 200
+    assert {server.ask(path, server.metrics_port).status for path in ("/", "/healthz", "/api/v1/me")} == {404}
+    assert server.ask("/metrics").status == 404
+
+
+def test_with_both_settings_the_port_asks_for_the_token(watch: Watch) -> None:
+    server = watch(METRICS_BIND=str(free_port()), METRICS_TOKEN=TOKEN)
+
+    assert server.ask("/metrics", server.metrics_port).status == 401
+    assert server.ask("/metrics", server.metrics_port, **BEARER).status == 200
+    assert server.ask("/metrics", **BEARER).status == 404
+
+
+def test_only_reading_is_allowed(watch: Watch) -> None:
+    server = watch(METRICS_TOKEN=TOKEN)
+
+    refused = server.ask("/metrics", method="POST", **BEARER)
+
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")
+    asked = server.ask("/metrics", method="HEAD", **BEARER)
+    assert (asked.status, asked.body) == (200, b"")
+
+
+def test_an_answer_is_compressed_and_in_the_format_that_is_asked_for(watch: Watch) -> None:
+    server = watch(METRICS_TOKEN=TOKEN)
+    plain = server.ask("/metrics", **BEARER)
+
+    zipped = server.ask("/metrics", **{"Accept-Encoding": "gzip", **BEARER})
+    newer = server.ask("/metrics", Accept="application/openmetrics-text;version=1.0.0", **BEARER)
+
+    assert plain.headers["content-type"].startswith("text/plain; version=")
+    assert len(zipped.body) < len(plain.body) / 2
+    assert "agent_console_build_info" in zipped.text
+    assert newer.headers["content-type"].startswith("application/openmetrics-text")
+    assert newer.text.endswith("# EOF\n")
