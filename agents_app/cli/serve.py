@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from contextlib import ExitStack
 
 import click
 from flask.cli import ScriptInfo, with_appcontext
@@ -17,6 +18,7 @@ from agents_app.dbtools.phases import FINISH
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import accounts, encryption_keys, health
 from agents_app.server import supervisor
+from agents_app.values.origins import Origin
 
 # The problems that do not end by themselves.
 PERMANENT_CODES = {"schema_behind", "schema_unclear", "database_encoding", "database_forbidden"}
@@ -35,7 +37,8 @@ def serve(context: click.Context) -> None:
     is_local = settings().public_url is None
     if not is_local:
         require_keys()
-    with bind_socket(*settings().bind) as listener:
+    with ExitStack() as sockets:
+        listeners = [sockets.enter_context(bind_socket(name, *place)) for name, place in addresses()]
         if is_local:
             create_what_is_missing()
         app.secret_key = settings().keys.secret_key
@@ -43,12 +46,18 @@ def serve(context: click.Context) -> None:
         for line in startup_lines(is_empty=is_empty):
             click.echo(line)
         db.close_pool()
-        was_stopped = supervisor.serve(app, [listener])
+        was_stopped = supervisor.serve(app, listeners)
     context.exit(0 if was_stopped else 1)
 
 
-def bind_socket(host: str, port: int) -> socket.socket:
-    """A socket that is bound to this address. Raises ConfigurationError."""
+def addresses() -> list[tuple[str, tuple[str, int]]]:
+    """The addresses to listen on, each with the name of its setting."""
+    found = {"BIND": settings().bind, "METRICS_BIND": settings().metrics_bind}
+    return [(name, place) for name, place in found.items() if place]
+
+
+def bind_socket(name: str, host: str, port: int) -> socket.socket:
+    """A socket that is bound to the address of this setting. Raises ConfigurationError."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -56,8 +65,8 @@ def bind_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(f"Port {port} is already in use. Stop that program, or change BIND.") from None
-        raise ConfigurationError(f"BIND cannot be used: {error.strerror}.") from None
+            raise ConfigurationError(f"Port {port} is already in use. Stop that program, or change {name}.") from None
+        raise ConfigurationError(f"{name} cannot be used: {error.strerror}.") from None
     return bound
 
 
@@ -93,4 +102,6 @@ def startup_lines(*, is_empty: bool) -> list[str]:
         lines.append(f"There is no account yet. Create the first one at {settings().base_url}/setup")
         code = accounts.setup_code()
         lines += [f"Set-up code: {code}"] if code else []
+    if place := settings().metrics_bind:
+        lines.append(f"Metrics: {Origin('http', *place)}/metrics")
     return lines

@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
 
+from agents_app import metrics
 from agents_app.server import worker
 from agents_app.server.worker import GRACE_S
 
@@ -40,6 +42,7 @@ def serve(app: Flask, listeners: Sequence[socket.socket]) -> bool:
     """Serve on bound sockets until a signal stops it. Returns False if the workers cannot start."""
     for listener in listeners:
         listener.listen(BACKLOG)
+    metrics.before_workers(app)
     server = worker.configure(app)
     # What is loaded is not collected again: a collection would write to every page of it, and so end the sharing.
     gc.collect()
@@ -49,7 +52,11 @@ def serve(app: Flask, listeners: Sequence[socket.socket]) -> bool:
         for listener in listeners:
             listener.close()
 
-    supervisor = Supervisor(lambda pulse: worker.run(server, listeners, pulse), app.extensions["settings"].workers)
+    def work(pulse: socket.socket) -> None:
+        metrics.in_worker(app)
+        worker.run(server, listeners, pulse)
+
+    supervisor = Supervisor(work, app.extensions["settings"].workers, on_end=partial(metrics.after_worker, app))
     return supervisor.run(close)
 
 
@@ -99,11 +106,18 @@ class Worker:
 class Supervisor:
     """Keeps `count` processes running that each call `work` with their end of a socket.
 
-    A byte that `work` sends there is a sign of life. When the parent ends, sending fails.
+    A byte that `work` sends there is a sign of life. When the parent ends, sending fails. `on_end` is called with the
+    id of a process that has ended before it is replaced.
     """
 
-    def __init__(self, work: Callable[[socket.socket], None], count: int, limit_s: float = HEALTH_CHECK_S) -> None:
-        self._work, self._count, self._limit_s = work, count, limit_s
+    def __init__(
+        self,
+        work: Callable[[socket.socket], None],
+        count: int,
+        limit_s: float = HEALTH_CHECK_S,
+        on_end: Callable[[int], object] = lambda _pid: None,
+    ) -> None:
+        self._work, self._count, self._limit_s, self._on_end = work, count, limit_s, on_end
         self._workers: list[Worker] = []
         self._is_stopped = self._has_failed = False
         # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
@@ -129,6 +143,7 @@ class Supervisor:
             if not (ended := one.look(self._limit_s)):
                 continue
             self._workers.remove(one)
+            self._on_end(one.pid)
             if not one.has_started and ended.startswith("ended"):
                 # The next one would do the same.
                 logger.error("The worker %s could not start: it %s.", one.pid, ended)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from flask import Flask
 from uvicorn import Config, Server
 
-from agents_app import web
+from agents_app import metrics, web
 from agents_app.config import Settings
 from agents_app.http import paths_of_files
 from agents_app.server.buffering import BufferingMiddleware
@@ -20,29 +20,23 @@ GRACE_S = 30
 # The longest time between two requests on a connection.
 KEEP_ALIVE_S = 15
 PULSE_S = 1.0
-# The log lines of uvicorn, in the format of ours.
-LOG_CONFIG = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "agents_app.logs.JsonFormatter"}},
-    "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
-    "loggers": {"uvicorn": {"handlers": ["lines"], "level": "ERROR", "propagate": False}},
-}
 
 
 def configure(app: Flask) -> Config:
     """Uvicorn's configuration for this app, with everything loaded that a worker needs."""
     settings: Settings = app.extensions["settings"]
     costly, takes_files = web.password_paths(app), paths_of_files(app)
+    console = BufferingMiddleware(app, settings.pool_size, costly, takes_files=takes_files)
     config = Config(
-        BufferingMiddleware(app, settings.pool_size, costly, takes_files=takes_files),
+        metrics.with_metrics(app, console),
         http=HttpProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=KEEP_ALIVE_S,
-        log_config=LOG_CONFIG,
+        # `logs.py` has set its lines up.
+        log_config=None,
         access_log=False,
         server_header=False,
         # The app reads the headers of proxies (PROXY_HOPS).

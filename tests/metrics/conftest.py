@@ -66,7 +66,7 @@ class Watched:
         self.before = samples(self.text())
 
     def value(self, name: str, **labels: str) -> float | None:
-        """The value of one series, None if there is none."""
+        """The value of one series, None if it is missing."""
         key = name, frozenset(labels.items())
         now = samples(self.text())
         return None if key not in now else now[key] - self.before.get(key, 0)

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from agents_app import metrics
 from agents_app.db import db
+from agents_app.errors import Unavailable
 from agents_app.metrics.folder import folder, processes
+from tests.cli.conftest import wait_for
 from tests.make import make_user
 from tests.metrics.conftest import TOKEN, Watched, samples
 
@@ -61,7 +63,7 @@ def test_reading_the_metrics_is_no_request_of_the_console(watch: Watch) -> None:
 
 def test_statements_are_counted_with_those_that_fail_and_belong_to_their_request(watch: Watch) -> None:
     server = watch(METRICS_TOKEN=TOKEN)
-    with server.app.app_context(), pytest.raises(Exception, match="no_such"), db.reading() as connection:
+    with server.app.app_context(), pytest.raises(Unavailable), db.reading() as connection:
         connection.execute(sa.text("SELECT * FROM no_such"))
     after_failure = server.value("agent_console_database_statement_seconds_count")
 
@@ -92,12 +94,12 @@ def test_requests_in_progress_are_those_that_are_not_answered_yet(watch: Watch) 
     with server.app.app_context(), db.reading():
         thread = threading.Thread(target=lambda: answers.append(server.ask("/readyz").status))
         thread.start()
-        while server.value("agent_console_http_requests_in_progress") == 0:
-            pass
+        wait_for(lambda: server.value("agent_console_http_requests_in_progress") == 1)
         thread.join()
 
     assert answers == [503]
-    assert server.value("agent_console_http_requests_in_progress") == 0
+    # The count ends just after the answer.
+    wait_for(lambda: server.value("agent_console_http_requests_in_progress") == 0)
 
 
 def test_a_killed_worker_loses_no_count_and_nothing_of_it_stays_in_progress(watch: Watch) -> None:
@@ -126,7 +128,8 @@ def test_a_killed_worker_loses_no_count_and_nothing_of_it_stays_in_progress(watc
 
     assert running == (1, 1)
     assert server.value(REQUESTS, **signed_in) == 2
-    assert server.value("agent_console_http_requests_in_progress") == 0
+    # The count ends just after the answer.
+    wait_for(lambda: server.value("agent_console_http_requests_in_progress") == 0)
     assert (workers, server.value("agent_console_workers")) == (1, 0)
     assert server.value("agent_console_worker_starts_total") == 1
 
