@@ -12,7 +12,7 @@ from agents_app.db import db, now
 from agents_app.metrics.folder import folder
 from agents_app.models import Agent, ApiToken
 from agents_app.operations import server_facts
-from agents_app.probes.results import Outcome, Result, Step
+from agents_app.probes.results import Finding, Result
 from tests.conftest import OpenConsole
 from tests.make import make_agent, make_last_test, make_token, make_user
 from tests.metrics.conftest import BEARER, TOKEN, Watched
@@ -70,8 +70,8 @@ def test_a_backup_folder_that_cannot_be_read_is_missing_and_said(watch: Watch, t
 def test_agents_are_counted_by_status_and_by_the_test_of_their_present_version(app: Flask) -> None:
     actor = make_user(app)
     failed, passed, changed, disabled, _ = (make_agent(app, actor) for _ in range(5))
-    bad = Result(Outcome.FAILED, (Step("connect", Outcome.FAILED, 1),), None)
-    good = Result(Outcome.PASSED, (Step("connect", Outcome.PASSED, 1),), None)
+    bad = Result((), Finding("timed_out"))
+    good = Result(())
     make_last_test(app, actor, failed, connection=bad)
     for one in (passed, changed):
         make_last_test(app, actor, one, connection=good)
