@@ -4,20 +4,7 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from agents_app import (
-    api,
-    cli,
-    config,
-    dbtools,
-    health,
-    http,
-    identity_provider,
-    logs,
-    metrics,
-    refusals,
-    sub_path,
-    web,
-)
+from agents_app import api, cli, config, health, http, identity_provider, logs, metrics, refusals, sub_path, web
 from agents_app.db import db, engine_options
 from agents_app.paths import FILES
 
@@ -40,7 +27,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     db.init_app(app)
     for part in (logs, http, sub_path):
         part.init_app(app, loaded)
-    for part in (identity_provider, dbtools, health, refusals, web, api, cli):
+    for part in (identity_provider, health, refusals, web, api, cli):
         part.init_app(app)
     return app
 

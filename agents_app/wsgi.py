@@ -5,7 +5,6 @@ import sys
 from agents_app import terminal
 from agents_app.app import create_app
 from agents_app.cli import standard_output
-from agents_app.cli.doctor import app_with_doctor_only
 from agents_app.errors import ConfigurationError
 
 standard_output.report_failures()
@@ -14,4 +13,6 @@ terminal.require_valid(sys.argv[1:])
 try:
     app = create_app()
 except ConfigurationError as refusal:
+    from agents_app.cli.doctor import app_with_doctor_only
+
     app = app_with_doctor_only(refusal)

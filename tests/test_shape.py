@@ -37,7 +37,9 @@ PROBE_ROOMS = (
 DBTOOLS_ROOMS = (
     "configuration",
     "output",
+    "step_files",
     "folders branches marks version_table",
+    "alembic_steps",
     "database",
     "operations",
     "saved_rows",

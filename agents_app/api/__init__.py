@@ -16,7 +16,6 @@ from agents_app.api import (
     connection_tests,
     docs,
     external_agents,
-    openapi,
     rate_limits,
     runtime,
 )
@@ -46,8 +45,7 @@ def init_app(app: Flask) -> None:
         register(blueprint, endpoint)
     app.register_blueprint(blueprint)
     rate_limits.init_app(app)
-    openapi.init_app(app, PREFIX, ENDPOINTS)
-    docs.init_app(app)
+    docs.init_app(app, PREFIX, ENDPOINTS)
 
 
 def _authenticate() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response
 
-from agents_app.api import openapi_schemas, responses
+from agents_app.api import responses
 from agents_app.api.endpoint import Endpoint
 from agents_app.connections import TYPES
 from agents_app.operations.permissions import Actor
@@ -32,6 +32,8 @@ def connection_types(_actor: Actor) -> Response:
 
 @cache
 def _connection_types() -> list[dict[str, Any]]:
+    from agents_app.api import openapi_schemas
+
     return [
         {
             "connection_type": connection_type,

@@ -1,23 +1,45 @@
-"""The API reference: Swagger UI on a page of the console, with the menu for people who are signed in."""
+"""The OpenAPI document, and the API reference: Swagger UI on a page of the console, with the menu for people who are
+signed in.
+"""
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import flask_swagger_ui
+import orjson
 from flask import Flask, Response, g, render_template, session, url_for
 
 from agents_app import http, static_files
+from agents_app.api.endpoint import Endpoint
 from agents_app.config import Settings, settings
 from agents_app.errors import ConfigurationError, NotFound, NotSignedIn
 from agents_app.operations import sessions, users
 from agents_app.operations.permissions import Actor
+from agents_app.static_files import StaticFile
 
+DOCUMENT = "/openapi.json"
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
 FOLDER = Path(flask_swagger_ui.__file__).parent / "dist"
 
 
-def init_app(app: Flask) -> None:
-    """Serve the page at API_DOCS_PATH, and its files below that path."""
+def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
+    """Serve the document, the page at API_DOCS_PATH, and its files below that path."""
     known: Settings = app.extensions["settings"]
+
+    @cache
+    def document() -> StaticFile:
+        # Imported and built when it is asked for, which few programs do.
+        from agents_app.api import openapi
+
+        content = openapi.document(prefix, endpoints, known.public_url or "/")
+        return StaticFile(orjson.dumps(content), "application/json")
+
+    def send_document() -> Response:
+        reader()
+        return static_files.send(document(), may_be_cached=False)
+
+    app.add_url_rule(DOCUMENT, "openapi", send_document, provide_automatic_options=False)
     if known.api_docs_path.strip("/") in {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()}:
         raise ConfigurationError("API_DOCS_PATH is the path of another page. Choose another path.")
     app.add_url_rule(known.api_docs_path, "api_docs", _page, provide_automatic_options=False)

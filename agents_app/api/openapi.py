@@ -1,25 +1,19 @@
-"""The OpenAPI document, built from the declarations of the endpoints, and its URL."""
+"""The OpenAPI document, built from the declarations of the endpoints."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-from flask import Flask, Response
-
-from agents_app import __version__, static_files
-from agents_app.api import docs, etags, openapi_responses, openapi_schemas, request_components
+from agents_app import __version__
+from agents_app.api import etags, openapi_responses, openapi_schemas, request_components
 from agents_app.api.endpoint import Endpoint
 from agents_app.api.json_schemas import reference
 from agents_app.api.request_examples import EXAMPLES
 from agents_app.api.request_parsing import KEY_MAX, KEY_PATTERN, MERGE_PATCH
-from agents_app.config import Settings
 from agents_app.operations.permissions import PERMISSIONS
 from agents_app.paths import COMMAND
-from agents_app.static_files import StaticFile
 from agents_app.values import limits
 
-PATH = "/openapi.json"
 JSON = ("application/json",)
 API_DESCRIPTION = f"""\
 Send an API token with every request: `Authorization: Bearer agc_…`. Admins create tokens on the page "API tokens". \
@@ -57,18 +51,6 @@ TAGS = {
     "Runtime": "For the programs that run agents.",
     "About": "For a new client.",
 }
-
-
-def init_app(app: Flask, prefix: str, endpoints: Sequence[Endpoint]) -> None:
-    """Build the document once, and serve it."""
-    known: Settings = app.extensions["settings"]
-    file = StaticFile(orjson.dumps(document(prefix, endpoints, known.public_url or "/")), "application/json")
-
-    def openapi() -> Response:
-        docs.reader()
-        return static_files.send(file, may_be_cached=False)
-
-    app.add_url_rule(PATH, "openapi", openapi, provide_automatic_options=False)
 
 
 def document(prefix: str, endpoints: Sequence[Endpoint], server: str = "/") -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from alembic.util import CommandError
 from click.exceptions import Exit
 from flask.cli import AppGroup
 
@@ -50,11 +49,13 @@ class ConsoleCommand(click.Command):
         with self._own_exit_codes():
             try:
                 return super().invoke(ctx)
-            except (ConsoleError, CommandError) as error:
+            except Exception as error:
+                if not _is_sentence(error):
+                    raise
                 self._print_error(error, as_json=bool(ctx.params.get("as_json")))
                 ctx.exit(self.error_exit_code)
 
-    def _print_error(self, error: ConsoleError | CommandError, *, as_json: bool) -> None:
+    def _print_error(self, error: Exception, *, as_json: bool) -> None:
         options = {option.name: option.opts[0].lstrip("-") for option in self.params if option.name}
         renamed = {name: option for name, option in options.items() if option != name.replace("_", "-")}
         lines = error_lines(error, renamed)
@@ -72,6 +73,12 @@ class ConsoleCommand(click.Command):
             error.show()
             is_usage = isinstance(error, click.UsageError)
             raise Exit(self.usage_exit_code if is_usage else self.error_exit_code) from error
+
+
+def _is_sentence(error: Exception) -> bool:
+    # An error of Alembic exists only where Alembic was imported.
+    alembic = sys.modules.get("alembic.util")
+    return isinstance(error, ConsoleError) or bool(alembic and isinstance(error, alembic.CommandError))
 
 
 class PlanCommand(ConsoleCommand):

@@ -11,8 +11,8 @@ from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
 from agents_app import __version__
+from agents_app.cli.all_of_agents import agents
 from agents_app.cli.commands import ConsoleCommand, MonitorCommand, json_option
-from agents_app.cli.connection_tests import agents
 from agents_app.cli.output import CONTROL_CHARACTERS, print_json
 from agents_app.doctor import Check, Result, run_checks
 from agents_app.errors import ConfigurationError

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import click
 import orjson
-from alembic.util import CommandError
 
 from agents_app.errors import ConsoleError, InvalidInput
 
@@ -40,7 +39,7 @@ def print_warning(error: ConsoleError) -> None:
         print_message(line)
 
 
-def error_lines(error: ConsoleError | CommandError, labels: Mapping[str, str]) -> list[str]:
+def error_lines(error: Exception, labels: Mapping[str, str]) -> list[str]:
     """The lines to print for an error: its sentence, then each invalid field, or the message of the database driver.
 
     `labels` has the names of fields that are printed differently.

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from typing import TYPE_CHECKING
 
 from agents_app.errors import Unavailable
 from agents_app.paths import COMMAND
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 # The revisions that each revision follows: one, or several for a merge.
 Parents = dict[str, tuple[str, ...]]
@@ -79,7 +80,7 @@ def last_ones(parents: Parents) -> list[str]:
     return sorted(parents.keys() - followed)
 
 
-def two_heads(script: ScriptDirectory) -> tuple[str, str] | None:
+def two_heads(script: "ScriptDirectory") -> tuple[str, str] | None:
     """What is wrong if there are several last migrations, with their files, and what to do; None if there is one."""
     heads = sorted(script.get_heads())
     if len(heads) < 2:
@@ -88,8 +89,10 @@ def two_heads(script: ScriptDirectory) -> tuple[str, str] | None:
     return f"{TWO_HEADS} The last ones are {' and '.join(files)}; only one is allowed.", f"{PUT_IN_ORDER}."
 
 
-def require_one_head(script: ScriptDirectory) -> None:
+def require_one_head(script: "ScriptDirectory") -> None:
     """Raise CommandError, with both files and what to do, if there are several last migrations."""
+    from alembic.util import CommandError
+
     if problem := two_heads(script):
         raise CommandError(" ".join(problem))
 

@@ -12,10 +12,9 @@ from alembic.operations import Operations
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
+from agents_app.dbtools.step_files import FOLDER, MARK
 from agents_app.paths import COMMAND
 
-MARK = "after_release"
-FOLDER = "versions"
 # As similar as a name with one or two wrong letters.
 SIMILARITY = 0.85
 WRITE = f"Write {MARK} = True for a step that waits for {COMMAND} db deploy --finish, and nothing for another one."

@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Any
 
-from alembic.util import CommandError
-
 from agents_app.dbtools.branches import ancestors, last_of
 from agents_app.dbtools.output import pluralize
 from agents_app.dbtools.position import Position, Step
@@ -48,6 +46,8 @@ def blocked_advice(position: Position) -> tuple[str, str]:
 
 def require_not_blocked(position: Position, phase: Phase) -> None:
     """Raise CommandError if an unmarked step follows a pending marked one, and the phase does not apply that one."""
+    from alembic.util import CommandError
+
     if phase is Phase.DEPLOY and position.is_blocked:
         what, do = blocked_advice(position)
         raise CommandError(f"{what} {do}. Nothing was changed.")

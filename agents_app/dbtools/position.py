@@ -3,43 +3,31 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic.script import Script, ScriptDirectory
-from alembic.util import to_tuple
 from sqlalchemy.engine import Connection
 
 from agents_app.dbtools.branches import Parents, applied_revisions, last_ones, phase_levels
-from agents_app.dbtools.configuration import alembic_config
-from agents_app.dbtools.marks import is_after_release
 from agents_app.dbtools.own_tables import (
     complete_tables,
     incomplete_tables,
     tables_created_in,
     tables_of_migrations,
 )
+from agents_app.dbtools.step_files import Step as Step
+from agents_app.dbtools.step_files import steps_in_line
 from agents_app.dbtools.version_table import OWN_PLACE, other_program, read_revisions
 from agents_app.errors import Unavailable
+from agents_app.paths import FILES
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 from agents_app.paths import COMMAND
 
 EMPTY_REVISION = f"The revision is empty. Use head, base, -1, or one that `{COMMAND} db history` shows."
 # Another program may have one or two tables with the names and columns of the console's.
 OWN_TABLES_MIN = 3
-
-
-@dataclass(frozen=True)
-class Step:
-    """One migration. One that is `after_release` waits until the release before it no longer runs.
-
-    It follows the revisions in `after`: none is the first step, several are a merge. One that `only_joins` branches
-    changes nothing.
-    """
-
-    revision: str
-    name: str
-    after_release: bool = False
-    after: tuple[str, ...] = ()
-    only_joins: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,12 +142,12 @@ class Position:
         return [step.revision for step in self.steps]
 
 
-def read_position(connection: Connection, script: ScriptDirectory | None = None) -> Position:
+def read_position(connection: Connection, script: "ScriptDirectory | None" = None) -> Position:
     """Where the database is among the migrations of `script` (without it: of this release). Sends one or two queries.
 
     Raises Unavailable if alembic_version is another program's table or has several rows.
     """
-    steps, folder = (_steps_of(script), script.dir) if script else _steps_of_release()
+    steps, folder = (_steps_of(script), script.dir) if script else (_steps_of_release(), migrations_folder())
     found = _own_revisions(connection, steps, folder)
     has = applied_revisions({step.revision: step.after for step in steps}, found)
     ordered = tuple(sorted(steps, key=lambda step: step.revision not in has))
@@ -167,7 +155,7 @@ def read_position(connection: Connection, script: ScriptDirectory | None = None)
     return Position(at[-1] if at else None, ordered, tuple(at[:-1]))
 
 
-def require_own_version_table(connection: Connection, script: ScriptDirectory) -> None:
+def require_own_version_table(connection: Connection, script: "ScriptDirectory") -> None:
     """Raise Unavailable if alembic_version is another program's table."""
     _own_revisions(connection, _steps_of(script), script.dir)
 
@@ -188,7 +176,7 @@ def _has_own_tables(connection: Connection, folder: str) -> bool:
     return len(complete_tables(connection, created)) >= min(OWN_TABLES_MIN, len(created))
 
 
-def table_conflict(connection: Connection, script: ScriptDirectory, position: Position) -> str | None:
+def table_conflict(connection: Connection, script: "ScriptDirectory", position: Position) -> str | None:
     """A sentence about the tables of another program whose names pending steps need; None if there are none."""
     paths = [Path(script.get_revision(step.revision).path) for step in position.pending]
     created = {name: columns for path in paths for name, columns in tables_created_in(path).items()}
@@ -199,7 +187,7 @@ def table_conflict(connection: Connection, script: ScriptDirectory, position: Po
     return f"Tables of another program have the names of the console's: {lacks}."
 
 
-def require_no_table_conflict(connection: Connection, script: ScriptDirectory, position: Position) -> None:
+def require_no_table_conflict(connection: Connection, script: "ScriptDirectory", position: Position) -> None:
     """Raise Unavailable if tables of another program have names that pending steps need."""
     if conflict := table_conflict(connection, script, position):
         raise Unavailable(f"{conflict} {OWN_PLACE}. Nothing was changed.", code="schema_unclear")
@@ -207,24 +195,24 @@ def require_no_table_conflict(connection: Connection, script: ScriptDirectory, p
 
 def migrations_folder() -> str:
     """The folder of this release's migrations."""
-    return _steps_of_release()[1]
+    return str(FILES / "migrations")
 
 
 @cache
-def _steps_of_release() -> tuple[tuple[Step, ...], str]:
+def _steps_of_release() -> tuple[Step, ...]:
     # The files of a release do not change while it runs, and reading them is slow.
-    script = ScriptDirectory.from_config(alembic_config(sa.make_url("sqlite://")))
-    return _steps_of(script), script.dir
+    return steps_in_line(FILES / "migrations") or _steps_of(_script_of_release())
 
 
-def _steps_of(script: ScriptDirectory) -> tuple[Step, ...]:
-    return tuple(
-        Step(found.revision, found.doc, is_after_release(found), after, len(after) > 1 and _changes_nothing(found))
-        for found in reversed(list(script.walk_revisions()))
-        for after in [to_tuple(found.down_revision, default=())]
-    )
+def _script_of_release() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory
+
+    from agents_app.dbtools.configuration import alembic_config
+
+    return ScriptDirectory.from_config(alembic_config(sa.make_url("sqlite://")))
 
 
-def _changes_nothing(script: Script) -> bool:
-    # A function that names nothing calls nothing.
-    return not script.module.upgrade.__code__.co_names
+def _steps_of(script: "ScriptDirectory") -> tuple[Step, ...]:
+    from agents_app.dbtools.alembic_steps import steps_of
+
+    return steps_of(script)

@@ -13,7 +13,7 @@ from agents_app.operations.permissions import Actor
 class SystemOverview:
     """The schema and the settings of this server."""
 
-    schema: dbtools.Overview
+    schema: "dbtools.Overview"
     settings: tuple[ShownSetting, ...]
 
 

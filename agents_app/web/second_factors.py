@@ -1,6 +1,5 @@
 """The pages of one's own second factor: set it up, make recovery codes, remove it."""
 
-import segno
 from flask import Blueprint, flash, g, redirect, render_template, request, session, url_for
 
 from agents_app.errors import Conflict
@@ -78,6 +77,8 @@ def set_up_response(_error: Exception) -> Answer:
 def _set_up_page(form: SetUpFactorForm, unsaved: unsaved_form.UnsavedForm | None) -> str:
     actor = current_actor()
     secret = second_factors.offered_secret(actor, form.key)
+    import segno
+
     picture = segno.make(second_factors.app_uri(actor, secret), micro=False).svg_data_uri(
         scale=5, border=4, dark="#000", light="#fff"
     )

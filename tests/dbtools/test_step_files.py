@@ -1,93 +1,56 @@
-"""What `flask db deploy` can know of the files of steps stops it before the backup, with one line."""
+"""Reading the steps from their files without Alembic, as `flask serve` does."""
 
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
-from tests.dbtools.conftest import FlaskDb
-from tests.dbtools.interrupted_steps import project_with_step
-from tests.dbtools.tools import fetch_rows, run_sql
+from agents_app.dbtools import alembic_config
+from agents_app.dbtools.alembic_steps import steps_of
+from agents_app.dbtools.step_files import Step, steps_in_line
+from agents_app.paths import FILES
 
-RENAME = "op.answer_rename('t', 'a', 'b', is_rename=is_rename)"
-NEVER = (("deploy",), ("deploy", "--yes"), ("deploy", "--dry-run"), ("deploy", "--json"), ("upgrade",))
-NO_FILE = (("plan",), ("status",), ("check",), ("history",), ("heads",), ("rehearse",), ("migrate", "-m", "x"))
+FIRST = '"""first\n\nCreate Date: 2026"""\nfrom alembic import op\n\nrevision = "a"\ndown_revision = None\n'
+SECOND = '"""second"""\nrevision = "b"\ndown_revision = "a"\ndepends_on = None\nafter_release = True\n'
 
 
-def revision_of(url: str) -> str:
-    """The revision of the database."""
-    return str(fetch_rows(url, "SELECT version_num FROM alembic_version")[0][0])
+def steps(folder: Path, *texts: str) -> tuple[Step, ...] | None:
+    (folder / "versions").mkdir()
+    (folder / "versions" / "__init__.py").touch()
+    for number, text in enumerate(texts):
+        (folder / "versions" / f"{number}.py").write_text(f"{text}\n\ndef upgrade() -> None:\n    pass\n")
+    return steps_in_line(folder)
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "what"),
+    "texts",
     [
-        ("op.execute('SELECT 1'", 11, "is not valid Python"),
-        ("pass\n\n\nraise ValueError('at import')", 14, "cannot be loaded: ValueError: at import."),
+        pytest.param([], id="no step"),
+        pytest.param([SECOND], id="no first step"),
+        pytest.param([FIRST, FIRST], id="two first steps"),
+        pytest.param([FIRST, SECOND, SECOND.replace('"b"', '"c"')], id="two last steps"),
+        pytest.param([FIRST, SECOND, SECOND.replace('"a"', '"b"')], id="a step that follows itself"),
+        pytest.param([FIRST, SECOND.replace('"a"', '("a",)')], id="a merge"),
+        pytest.param([FIRST, SECOND.replace("on = None", 'on = "a"')], id="a step that depends on another one"),
+        pytest.param([FIRST, SECOND.replace("True", "1")], id="an unclear mark"),
+        pytest.param([FIRST, SECOND.replace('"b"', 'str("b")')], id="a revision that is computed"),
+        pytest.param([FIRST, SECOND.replace("after", "if True:\n    after")], id="a mark within a block"),
+        pytest.param([FIRST, SECOND + "("], id="a file that is not Python"),
+        pytest.param([FIRST, "x = 1"], id="a file without a revision"),
     ],
 )
-def test_a_file_that_cannot_be_loaded_is_one_line_at_every_command(
-    flask_db: FlaskDb, schema_url: str, tmp_path: Path, text: str, line: int, what: str
-) -> None:
-    before = revision_of(schema_url)
-    project = project_with_step(tmp_path, schema_url, "pass")
-    file = project.versions / "next.py"
-    file.write_text(file.read_text().replace("def upgrade():\n    pass", f"def upgrade():\n    {text}"))
-
-    for words in (*NEVER, *NO_FILE):
-        run = flask_db(schema_url, *words, project=project)
-        assert run.exit_code == 1, words
-        assert len(run.stderr.splitlines()) == 1, (words, run.output)
-        assert run.stderr.startswith(f"Error: next.py, line {line}, {what}"), (words, run.output)
-    assert revision_of(schema_url) == before
-    assert not (tmp_path / "backups").exists()
+def test_what_is_not_plain_is_left_to_alembic(tmp_path: Path, texts: list[str]) -> None:
+    assert steps(tmp_path, *texts) is None
 
 
-@pytest.mark.parametrize(
-    ("step", "refusal"),
-    [
-        (f"{RENAME}\n\n\nis_rename = '?'", "next asks whether a column was renamed."),
-        ("op.require('SELECT 1')", "next.py: op.require needs a query"),
-        ("op.allow_danger(' ')", "next.py: op.allow_danger needs a reason"),
-    ],
-)
-def test_what_no_option_can_allow_is_refused_before_the_backup(
-    flask_db: FlaskDb, schema_url: str, tmp_path: Path, step: str, refusal: str
-) -> None:
-    before = revision_of(schema_url)
-    run_sql(schema_url, "CREATE TABLE t (id integer PRIMARY KEY, a integer, b integer)")
-    project = project_with_step(tmp_path, schema_url, step.partition("\n\n\n")[0])
-    file = project.versions / "next.py"
-    file.write_text(f"{file.read_text()}\n{step.partition(chr(10) * 3)[2]}\n")
+def test_a_line_of_plain_files_is_read_whatever_they_are_called(tmp_path: Path) -> None:
+    found = steps(tmp_path, SECOND, FIRST)
 
-    for words in NEVER:
-        run = flask_db(schema_url, *words, project=project)
-        assert run.exit_code == 1, words
-        assert (refusal.rpartition(": ")[2] in run.output) if words == ("upgrade",) else (refusal in run.output), words
-        assert "--yes" not in run.output
-    assert revision_of(schema_url) == before
-    assert not (tmp_path / "backups").exists()
+    assert found == (Step("a", "first"), Step("b", "second", after_release=True, after=("a",)))
 
 
-def test_a_step_that_raises_an_error_by_itself_stops_a_deployment(
-    flask_db: FlaskDb, schema_url: str, tmp_path: Path
-) -> None:
-    project = project_with_step(tmp_path, schema_url, "raise ValueError('not ready')")
+def test_the_steps_of_this_release_are_those_that_alembic_reads() -> None:
+    script = ScriptDirectory.from_config(alembic_config(sa.make_url("sqlite://")))
 
-    for words in (("deploy",), ("deploy", "--dry-run"), ("plan",)):
-        run = flask_db(schema_url, *words, project=project)
-        assert run.exit_code == 1, words
-        assert "DANGER raises ValueError: not ready" in run.output
-        assert "--yes" not in run.output
-    assert not (tmp_path / "backups").exists()
-
-
-@pytest.mark.parametrize(
-    "step",
-    ["op.get_bind().begin_nested()", "sa.inspect(op.get_bind()).has_table('t')", "op.get_context().connection.x"],
-)
-def test_a_step_that_asks_the_database_is_no_danger(
-    flask_db: FlaskDb, schema_url: str, tmp_path: Path, step: str
-) -> None:
-    run = flask_db(schema_url, "plan", project=project_with_step(tmp_path, schema_url, step))
-
-    assert (run.exit_code, "WARN can only be partly reviewed" in run.output) == (0, True), run.output
+    assert steps_in_line(FILES / "migrations") == steps_of(script)
