@@ -4,6 +4,7 @@ import base64
 import fcntl
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -134,9 +135,12 @@ def _require_writable_home() -> None:
     if url.get_backend_name() == "sqlite":
         files.append(Path(url.database or ""))
     wanted = [file for file in files if file.is_relative_to(HOME) and not file.exists()]
-    if wanted and not os.access(HOME, os.W_OK | os.X_OK):
+    try:
+        if wanted:
+            tempfile.TemporaryFile(dir=HOME).close()
+    except OSError:
         what = f"This user cannot write to {HOME}, where {wanted[0].name} belongs."
-        raise ConfigurationError(f"{what} Change to another folder, or set {HOME_VARIABLE} to one.")
+        raise ConfigurationError(f"{what} Change to another folder, or set {HOME_VARIABLE} to one.") from None
 
 
 def _missing(file: Path) -> list[str]:

@@ -1,13 +1,19 @@
 """Causes of SQL Server and Azure SQL."""
 
+from agents_app.paths import IS_CHECKOUT
 from agents_app.probes.causes.cause import Cause, Responsible
 from agents_app.probes.causes.roles import excess
+
+INSTALL = (
+    "in the folder of the console: .venv/bin/python -m pip install --require-hashes -r requirements-mssql.txt"
+    if IS_CHECKOUT
+    else "with the Python of the console: python -m pip install mssql-python"
+)
 
 CAUSES = {
     "mssql_not_installed": Cause(
         "The driver of SQL Server is not installed in this console.",
-        "Ask the operator of the console to run, in the folder of the console: "
-        + ".venv/bin/python -m pip install --require-hashes -r requirements-mssql.txt",
+        f"Ask the operator of the console to run, {INSTALL}",
         Responsible.OPERATOR,
     ),
     "mssql_driver_unloadable": Cause(
