@@ -121,10 +121,7 @@ def _create_or_upgrade() -> None:
     settings = config.settings()
     url, backup_folder, limits = settings.database_url, settings.backup_folder, settings.migration_limits
     file = Path(url.database or "")
-    if file.exists():
-        upgrade_to_head(url, backup_folder, limits=limits)
-        return
-    lines = [f"Creating the database {display_path(file)}..."]
+    lines = [f"{'Upgrading' if file.exists() else 'Creating'} the database {display_path(file)}..."]
     # The reader needs one line, not one for each step, and none where the file cannot be created.
     upgrade_to_head(url, backup_folder, lambda _step: print_message(lines.pop()) if lines else None, limits)
 

@@ -61,4 +61,4 @@ POOL_WAIT_SECONDS = Histogram(
 POOL_TIMEOUTS = Counter(
     "agent_console_database_pool_timeouts", "Waits that ended without a connection (503).", registry=None
 )
-WORKER_STARTS = Counter("agent_console_worker_starts", "Workers that were started, with replacements.", registry=None)
+REPLACED_WORKERS = Counter("agent_console_workers_replaced", "Workers that ended and were replaced.", registry=None)

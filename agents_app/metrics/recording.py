@@ -38,8 +38,7 @@ def install(app: Flask) -> None:
 
 
 def count_worker(settings: Settings) -> None:
-    """Count this process as a worker."""
-    instruments.WORKER_STARTS.inc()
+    """Count the connections that this worker can have."""
     instruments.POOL_SIZE.set(settings.pool_size)
 
 

@@ -26,12 +26,14 @@ def in_worker(app: Flask) -> None:
 
 
 def after_worker(app: Flask, pid: int) -> None:
-    """Forget what a worker that has ended was doing. What it counted stays."""
+    """Forget what a worker that has ended was doing, in the parent. What it counted stays."""
     if _is_on(app):
         from agents_app.metrics.client import mark_process_dead
+        from agents_app.metrics.instruments import REPLACED_WORKERS
 
         mark_process_dead(pid, str(folder()))
         remove_process(pid)
+        REPLACED_WORKERS.inc()
 
 
 def _is_on(app: Flask) -> bool:

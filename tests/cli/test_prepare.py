@@ -35,6 +35,17 @@ def test_a_new_checkout_gets_keys_of_its_own_and_an_sqlite_file(checkout: Checko
     assert wrote.startswith("Wrote SECRET_KEY, ENCRYPTION_KEYS, TOKEN_PEPPERS to .env. Keep a copy")
 
 
+def test_a_file_of_an_earlier_release_is_upgraded_with_one_line(ready: Checkout) -> None:
+    assert ready.flask("db", "downgrade", "a8c1e57d0b36").returncode == 0
+
+    prepared = ready.flask("prepare")
+
+    assert (prepared.returncode, prepared.stdout) == (0, "")
+    (line,) = prepared.stderr.splitlines()
+    assert line.startswith("Upgrading the database ")
+    assert ready.flask("prepare").stderr == ""
+
+
 def test_an_env_file_with_one_line_is_completed_and_readable_by_its_owner_only(
     checkout: Checkout, sqlite_url: str
 ) -> None:

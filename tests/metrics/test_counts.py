@@ -131,7 +131,7 @@ def test_a_killed_worker_loses_no_count_and_nothing_of_it_stays_in_progress(watc
     # The count ends just after the answer.
     wait_for(lambda: server.value("agent_console_http_requests_in_progress") == 0)
     assert (workers, server.value("agent_console_workers")) == (1, 0)
-    assert server.value("agent_console_worker_starts_total") == 1
+    assert server.value("agent_console_workers_replaced_total") == 1
 
 
 def test_each_process_is_shown_by_itself_with_its_role(watch: Watch) -> None:
