@@ -124,6 +124,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "doctor": (
         {
             "config",
+            "config_display",
             "config_sign_on",
             "config_sources",
             "database",
@@ -136,6 +137,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
             "operations",
             "paths",
             "sign_on",
+            "similar_names",
             "values",
         },
         {"alembic", "sqlalchemy"},

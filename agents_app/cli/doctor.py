@@ -4,7 +4,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import IO, Any, NoReturn
 
 import click
 from flask import Flask
@@ -14,22 +15,40 @@ from agents_app import __version__
 from agents_app.cli.all_of_agents import agents
 from agents_app.cli.commands import ConsoleCommand, MonitorCommand, json_option
 from agents_app.cli.output import CONTROL_CHARACTERS, print_json
-from agents_app.doctor import Check, Result, run_checks
+from agents_app.db import now
+from agents_app.doctor import Check, Result, default_name, run_checks, write_bundle
 from agents_app.errors import ConfigurationError
 
+BUNDLE_CONTENT = "It has no key, and no name or address of your organisations. Read it before you send it to anybody."
 RESULT_WIDTH = max(map(len, Result)) + 1
 
 
 @click.command(cls=ConsoleCommand)
 @json_option
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value=Path(),
+    metavar="[FILE]",
+    help="Write a file for a maintainer, without names and secrets, instead of the checks.",
+)
+@click.option(
+    "--log", type=click.File(errors="replace"), help="Lines of the console's log for the bundle. - is standard input."
+)
 @click.pass_context
-def doctor(context: click.Context, *, as_json: bool) -> None:
+def doctor(context: click.Context, *, as_json: bool, bundle: Path | None, log: IO[str] | None) -> None:
     """Check the installation for problems.
 
     Checks settings, identity provider, keys, files, disk, database, migrations, backups and clock, and changes nothing.
     The exit code is 1 if there is a problem, and 0 if there are only warnings. Secrets are not decrypted; `flask
     secrets verify` does that.
     """
+    if log is not None and bundle is None:
+        raise click.UsageError("--log is only for --bundle.")
+    if bundle is not None:
+        _write_bundle(bundle, log, as_json=as_json)
+        return
     checks = run_checks()
     if as_json:
         print_json(_summary(checks))
@@ -37,6 +56,20 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
         for line in _lines(checks):
             click.echo(line.translate(CONTROL_CHARACTERS))
     context.exit(int(any(check.result is Result.PROBLEM for check in checks)))
+
+
+def _write_bundle(given: Path, log: IO[str] | None, *, as_json: bool) -> None:
+    file = Path(default_name(now())) if given == Path() else given
+    try:
+        write_bundle(file, log)
+    except FileExistsError:
+        raise click.ClickException(f"{file} already exists. Choose another name.") from None
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
+    if as_json:
+        print_json({"file": str(file), "bytes": file.stat().st_size})
+    else:
+        click.echo(f"Wrote {file}. {BUNDLE_CONTENT}")
 
 
 def app_with_doctor_only(refusal: ConfigurationError) -> Flask:

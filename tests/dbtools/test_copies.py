@@ -4,7 +4,6 @@ import json
 import sqlite3
 import uuid
 from contextlib import closing
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,14 @@ from click.testing import Result
 from agents_app.database.url import parse_url, with_schema
 from agents_app.db import Base
 from agents_app.dbtools.copying import copy as copying
-from agents_app.dbtools.records.tables import TABLES
 from agents_app.models import AgentVersion
-from agents_app.values.choices import ConnectionType
 from tests.conftest import OpenConsole
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.tools import Project, console_config, create_engine, fetch_rows, run_sql
+from tests.every_table import MOMENT, RECORDS, TEXT, fill_every_table
 
-MOMENT = datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)
-# Values that constraints allow.
-CHOICES = {
-    "agents.status": "active",
-    "agents.connection_type": next(iter(ConnectionType)),
-    "users.role": "admin",
-    "deployments.outcome": "done",
-    "connection_tests.outcome": "passed",
-}
-TEXT = "Zoë 漢字 👩\u200d🚀 ﬁ ' \" \\ % :x"
-JSON = {"ä": [1, 2.5, -0.1, True, None, {}], "b": {"text": TEXT}, "big": 12345678901234567890}
 # In the order of texts they are the other way round than in that of ids.
 MIXED_IDS = f"UPDATE events SET id = CASE id WHEN (SELECT max(id) FROM events) THEN '{'a' * 32}' ELSE '{'B' * 32}' END"
-RECORDS = {table.name for table in TABLES}
 
 
 @pytest.fixture
@@ -75,13 +61,13 @@ def test_a_database_of_a_newer_release_is_not_copied(flask_db: FlaskDb, sqlite_s
 
 
 def test_a_database_is_not_copied_to_itself(flask_db: FlaskDb, schema_url: str) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
 
     assert "--to names the console's own database." in _refusal(flask_db(schema_url, "copy", "--to", schema_url))
 
 
 def test_a_database_with_rows_is_not_overwritten(flask_db: FlaskDb, schema_url: str, new_url: str) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     assert flask_db(schema_url, "copy", "--to", new_url).exit_code == 0
     before = _all_rows(new_url)
 
@@ -136,7 +122,7 @@ def test_a_schema_of_sqlite_is_refused(flask_db: FlaskDb, sqlite_schema_url: str
 def test_a_value_that_postgresql_refuses_is_named_before_anything_is_copied(
     sqlite_schema_url: str, statement: str, message: str
 ) -> None:
-    _fill_every_table(sqlite_schema_url)
+    fill_every_table(sqlite_schema_url)
     # As another program would, without the rules of the console.
     with closing(sqlite3.connect(parse_url(sqlite_schema_url).database or "", isolation_level=None)) as other:
         other.execute("PRAGMA ignore_check_constraints = ON")
@@ -152,7 +138,7 @@ def test_a_value_that_postgresql_refuses_is_named_before_anything_is_copied(
 def test_every_row_arrives_as_it_was_and_comes_back(
     flask_db: FlaskDb, schema_url: str, empty_url: str, tmp_path: Path
 ) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     before = _all_rows(schema_url)
     assert all(before.values())
 
@@ -169,7 +155,7 @@ def test_every_row_arrives_as_it_was_and_comes_back(
 
 
 def test_an_empty_value_and_the_null_of_json_stay_different(flask_db: FlaskDb, schema_url: str, new_url: str) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     kept = AgentVersion.__table__.c.kept_secrets
     as_text = sa.select(sa.cast(kept, sa.Text)).order_by(AgentVersion.version)
     with create_engine(schema_url).begin() as connection:
@@ -199,7 +185,7 @@ def test_the_settings_that_change_are_printed_without_the_password(
 
 
 def test_tables_of_another_program_stay(flask_db: FlaskDb, schema_url: str, new_url: str) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     run_sql(new_url, "CREATE TABLE theirs (n integer)", "INSERT INTO theirs VALUES (7)")
 
     assert flask_db(schema_url, "copy", "--to", new_url).exit_code == 0
@@ -210,7 +196,7 @@ def test_tables_of_another_program_stay(flask_db: FlaskDb, schema_url: str, new_
 def test_a_copy_that_fails_leaves_no_row_and_can_be_made_again(
     flask_db: FlaskDb, schema_url: str, new_url: str
 ) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     run_sql(new_url, *_trigger(new_url, "runtime_reads", raises="No space is left"))
 
     assert "No space is left. Nothing was changed." in _refusal(flask_db(schema_url, "copy", "--to", new_url))
@@ -222,7 +208,7 @@ def test_a_copy_that_fails_leaves_no_row_and_can_be_made_again(
 
 
 def test_a_value_that_arrives_changed_is_noticed(flask_db: FlaskDb, schema_url: str, new_url: str) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     run_sql(new_url, *_trigger(new_url, "events", does="UPDATE events SET actor_name = 'Other'"))
 
     refusal = _refusal(flask_db(schema_url, "copy", "--to", new_url))
@@ -234,7 +220,7 @@ def test_a_value_that_arrives_changed_is_noticed(flask_db: FlaskDb, schema_url: 
 
 @pytest.mark.parametrize("while_running", [False, True])
 def test_a_write_during_the_copy_is_noticed_or_left_out(schema_url: str, new_url: str, while_running: bool) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     before = _all_rows(schema_url)
     calls = iter(range(9))
 
@@ -305,7 +291,7 @@ def test_rows_may_refer_to_themselves_and_to_each_other_and_numbers_go_on(
 
 @pytest.mark.long
 def test_a_large_console_is_copied_in_batches(flask_db: FlaskDb, schema_url: str, new_url: str) -> None:
-    _fill_every_table(schema_url)
+    fill_every_table(schema_url)
     account = fetch_rows(schema_url, "SELECT id FROM accounts")[0][0]
     values = [
         {"id": uuid.uuid4(), "account_id": uuid.UUID(str(account)), "action": "agent.changed", "door": "page"}
@@ -388,44 +374,3 @@ def _all_rows(url: str) -> dict[str, list[dict[str, Any]]]:
             table.name: sorted((dict(row._mapping) for row in connection.execute(sa.select(table))), key=str)
             for table in Base.metadata.sorted_tables
         }
-
-
-def _fill_every_table(url: str) -> None:
-    """Two rows in each table: one with a value in each column, one with as few as possible."""
-    keys: dict[str, list[dict[str, Any]]] = {}
-    with create_engine(url).begin() as connection:
-        for table in Base.metadata.sorted_tables:
-            made = [_row(table, keys, number) for number in (1, 2)]
-            connection.execute(table.delete().where(sa.literal(table.name in RECORDS)))
-            connection.execute(table.insert(), made)
-            keys[table.name] = made
-
-
-def _row(table: sa.Table, keys: dict[str, list[dict[str, Any]]], number: int) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for column in table.columns:
-        parents = [key.column for key in column.foreign_keys]
-        if number == 2 and column.nullable:
-            row[column.name] = sa.null() if isinstance(column.type, sa.JSON) else None
-        elif parents:
-            row[column.name] = keys[parents[0].table.name][number - 1][parents[0].name]
-        else:
-            row[column.name] = CHOICES.get(f"{table.name}.{column.name}", _value(column, number))
-    return row
-
-
-def _value(column: sa.Column[Any], number: int) -> Any:
-    kind = getattr(column.type, "impl", column.type)
-    values: dict[type[Any], Any] = {
-        sa.Uuid: uuid.uuid4(),
-        sa.Boolean: number == 1,
-        sa.DateTime: MOMENT,
-        sa.Date: date(2026, 2, 28),
-        sa.Float: 0.1 + number,
-        sa.Integer: number,
-        sa.JSON: JSON,
-    }
-    for python, value in values.items():
-        if isinstance(kind, python):
-            return value
-    return f"{number}{TEXT}"[: kind.length or 100]
