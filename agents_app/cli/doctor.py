@@ -19,7 +19,7 @@ from agents_app.db import now
 from agents_app.doctor import Check, Result, default_name, run_checks, write_bundle
 from agents_app.errors import ConfigurationError
 
-BUNDLE_CONTENT = "It has no key, and no name or address of your organisations. Read it before you send it to anybody."
+BUNDLE_CONTENT = "It has no key, and no name or address of your organisations. Read it before you send it to anyone."
 RESULT_WIDTH = max(map(len, Result)) + 1
 
 

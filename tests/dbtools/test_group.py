@@ -15,6 +15,6 @@ def test_the_path_of_the_project_may_contain_any_characters(
 ) -> None:
     root = tmp_path / "100% %(ours)s"
     shutil.copytree(ROOT / "migrations", root / "migrations")
-    monkeypatch.setattr(group, "ROOT", root)
+    monkeypatch.setattr(group, "FILES", root)
 
     assert flask_db(sqlite_url, "history").exit_code == 0
