@@ -13,7 +13,7 @@ help: ## List the targets
 # The console reads `.env` itself, and reports an error in it on one line.
 run: export FLASK_SKIP_DOTENV := 1
 run: setup ## Create what is missing and serve on http://127.0.0.1:8000
-	@$(RUN) flask serve
+	@$(RUN) agents_app serve
 
 setup: $(VENV)/.flask ## Install the console's packages into .venv
 
@@ -35,15 +35,16 @@ long: $(VENV)/.test ## Run the long tests
 sure: test long ## Check style and types, then run all tests
 
 # The SBOM is made from an environment with what the wheel installs, and nothing else.
+INTO_DIST := $(RUN) pip --python dist/.venv/bin/python --quiet --disable-pip-version-check install --no-compile
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' agents_app/__init__.py)
 
 dist: $(VENV)/.test ## Build the wheel, the source archive, the SBOM and their hashes into dist/
 	@rm -rf dist
 	@$(RUN) hatchling build -d dist
 	@cp requirements-wheel.txt dist/requirements.txt
-	@$(RUN) uv venv --quiet dist/.venv
-	@$(RUN) uv pip install --quiet --python dist/.venv --require-hashes -r dist/requirements.txt
-	@$(RUN) uv pip install --quiet --python dist/.venv --no-deps dist/*.whl
+	@$(RUN) venv --without-pip dist/.venv
+	@$(INTO_DIST) --require-hashes -r dist/requirements.txt
+	@$(INTO_DIST) --no-deps --no-index dist/*.whl
 	@sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > dist/.venv/pyproject.toml
 	@$(RUN) cyclonedx_py environment dist/.venv --pyproject dist/.venv/pyproject.toml --mc-type application \
 		--output-reproducible -o dist/sbom.cdx.json
