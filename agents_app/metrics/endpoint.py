@@ -3,25 +3,23 @@
 import asyncio
 import gzip
 import hmac
-from collections.abc import Awaitable, Callable
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from flask import Flask
 
 from agents_app.config import Settings
+from agents_app.metrics.answer import Answers
+from agents_app.metrics.instruments import IN_PROGRESS
+from agents_app.metrics.workers import AsgiApp
+
+logger = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
-AsgiApp = Callable[[Scope, Any, Any], Awaitable[None]]
 
 PATH = "/metrics"
 TEXT = "text/plain; charset=utf-8"
-
-
-def with_metrics(app: Flask, console: AsgiApp) -> AsgiApp:
-    """The ASGI app of a worker with `/metrics`, and as it is where metrics are off."""
-    settings: Settings = app.extensions["settings"]
-    return MetricsMiddleware(app, console, settings) if settings.has_metrics else console
 
 
 class MetricsMiddleware:
@@ -31,10 +29,8 @@ class MetricsMiddleware:
     """
 
     def __init__(self, app: Flask, console: AsgiApp, settings: Settings) -> None:
-        from agents_app.metrics import answer, instruments
-
-        self._console, self._in_progress = console, instruments.IN_PROGRESS
-        self._answers = answer.Answers(app)
+        self._console, self._in_progress = console, IN_PROGRESS
+        self._answers = Answers(app)
         self._token = settings.metrics_token
         self._port = settings.metrics_bind and settings.metrics_bind[1]
         self._paths = {PATH, settings.sub_path + PATH}
@@ -63,6 +59,9 @@ class MetricsMiddleware:
         elif scope["method"] not in ("GET", "HEAD"):
             await _send(send, 405, b"Metrics are read with GET.\n", TEXT, allow="GET, HEAD")
         elif not self._is_allowed(headers.get("authorization", "")):
+            # A line for each, as for every refusal: someone may guess the token.
+            address = (scope.get("client") or ("",))[0]
+            logger.warning("metrics were refused", extra={"path": PATH, "status": 401, "address": address})
             realm = 'Bearer realm="Agent Console metrics"'
             await _send(send, 401, b"Send METRICS_TOKEN as bearer token.\n", TEXT, **{"www-authenticate": realm})
         else:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTimeError
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -23,18 +24,8 @@ EVERY_S = 60
 WAIT_S = 3
 # The values of each label of a fact, and its number.
 Samples = list[tuple[list[str], float]]
-# Each fact: the metric, its help, its labels, and the operation that reads it.
+# Each fact: its help, its labels, and the operation that reads it. Those that take long are last.
 FACTS: dict[str, tuple[str, tuple[str, ...], Callable[[], server_facts.Numbers]]] = {
-    "agents": (
-        "Agents, by status and by the last test of the present version.",
-        ("status", "last_test"),
-        server_facts.agents,
-    ),
-    "expiring": (
-        "What expires within so many days: of active agents, and API tokens. 0 days: has expired.",
-        ("kind", "within_days"),
-        server_facts.expiring,
-    ),
     "migrations_pending": (
         "Migrations that the database lacks, by the phase of the deployment.",
         ("phase",),
@@ -44,6 +35,16 @@ FACTS: dict[str, tuple[str, tuple[str, ...], Callable[[], server_facts.Numbers]]
         "When the newest backup in BACKUP_FOLDER was made. 0: there is no backup.",
         (),
         server_facts.newest_backup,
+    ),
+    "agents": (
+        "Agents, by status and by the last test of the present version.",
+        ("status", "last_test"),
+        server_facts.agents,
+    ),
+    "expiring": (
+        "What expires within so many days: of active agents, and API tokens. 0 days: has expired.",
+        ("kind", "within_days"),
+        server_facts.expiring,
     ),
 }
 
@@ -75,7 +76,8 @@ class Facts:
             self._reading = self._thread.submit(_read_or_recall, self._app)
         try:
             return self._reading.result(WAIT_S)
-        except NotInTimeError:
+        # OSError: the folder was removed, or is full.
+        except (NotInTimeError, OSError):
             return {}
 
 
@@ -85,8 +87,10 @@ def _read_or_recall(app: Flask) -> dict[str, Samples]:
     with file.open("a+") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         stream.seek(0)
-        text = stream.read()
-        kept: dict[str, Any] = json.loads(text) if text else {"read_at": float("-inf"), "facts": {}}
+        kept: dict[str, Any] = {"read_at": float("-inf")}
+        # The file is empty at first. A worker that was killed can leave a part.
+        with suppress(ValueError):
+            kept = json.loads(stream.read())
         # This clock is the same for all processes of a machine, and nobody sets it.
         if time.monotonic() - kept["read_at"] >= EVERY_S:
             kept = {"facts": _read(app), "read_at": time.monotonic()}
@@ -108,4 +112,7 @@ def _read(app: Flask) -> dict[str, Samples]:
                 found[name] = [(list(values), number) for values, number in read().items()]
             except (ConsoleError, OSError) as error:
                 logger.warning("unavailable", extra={"code": name, "cause": str(error)})
+            except Exception:
+                # Whatever it is, the other metrics are answered.
+                logger.exception("unexpected error")
     return found

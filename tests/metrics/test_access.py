@@ -1,11 +1,14 @@
 """Who can read `/metrics`, and at which address."""
 
+import json
+import logging
 from collections.abc import Callable
 
 import pytest
 
 from agents_app.config import load
 from agents_app.errors import ConfigurationError
+from agents_app.logs import JsonFormatter
 from tests.cli.conftest import free_port
 from tests.make import KEYS
 from tests.metrics.conftest import BEARER, TOKEN, Watched
@@ -112,3 +115,17 @@ def test_an_answer_is_compressed_and_in_the_format_that_is_asked_for(watch: Watc
     assert "agent_console_build_info" in zipped.text
     assert newer.headers["content-type"].startswith("application/openmetrics-text")
     assert newer.text.endswith("# EOF\n")
+
+
+def test_a_refused_token_leaves_a_line_without_it(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    server = watch(METRICS_TOKEN=TOKEN)
+    logger = logging.getLogger("agents_app")
+    logger.addHandler(caplog.handler)
+
+    server.ask("/metrics", Authorization="Bearer canary-word")
+    logger.removeHandler(caplog.handler)
+
+    (record,) = [record for record in caplog.records if record.message == "metrics were refused"]
+    line = JsonFormatter().format(record)
+    assert json.loads(line)["address"] == "127.0.0.1"
+    assert "canary" not in line

@@ -1,6 +1,7 @@
 """Facts of the database and of the backups: what they count, and what is shown where they cannot be read."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -157,3 +158,24 @@ def test_the_database_is_asked_once_however_often_the_metrics_are_read(watch: Wa
         server.text()
 
     assert server.value(name) == first
+
+
+def test_a_file_of_facts_that_was_cut_off_is_read_again(watch: Watch) -> None:
+    server = watch(METRICS_TOKEN=TOKEN)
+    (folder() / "facts").write_text('{"read_at": 1')
+
+    assert server.value(WAS_READ, fact="agents") == 0
+    assert 'agent_console_fact_read{fact="agents"} 1.0' in server.text()
+
+
+def test_an_unexpected_error_of_one_fact_costs_only_that_fact(watch: Watch, tmp_path: Path) -> None:
+    server = watch(METRICS_TOKEN=TOKEN)
+    (folder() / "facts").unlink()
+    # The folder of backups is asked after the migrations and before the agents.
+    settings = server.app.extensions["settings"]
+    server.app.extensions["settings"] = replace(settings, backup_folder=None)
+
+    text = server.text()
+
+    assert 'agent_console_fact_read{fact="last_backup_timestamp_seconds"} 0.0' in text
+    assert 'agent_console_fact_read{fact="agents"} 1.0' in text
