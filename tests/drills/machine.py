@@ -1,0 +1,177 @@
+"""A server of an operator in a folder: the console installed from the wheel, and the commands of a page typed there.
+
+Everything that `docs/operations.md` names below `/` is below the folder. Two programs are not the real ones, because a
+test cannot have them: `systemctl` starts and stops `agent-console serve`, and `sudo` runs the command as the same user.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents_app.paths import ROOT
+from tests import postgres
+from tests.cli.conftest import free_port
+from tests.documents import Block, missing_lines, read_blocks
+from tests.make import KEYS
+
+PATIENCE_S = 180
+BLOCKS = {
+    block.options["drill"]: block
+    for page in ("operations.md", "upgrading.md")
+    for block in read_blocks(ROOT / "docs" / page)
+    if "drill" in block.options
+}
+# A path from the root of the file system, and the root itself.
+ABSOLUTE = re.compile(r"(?<![\w./}])/(?=(?:etc|opt|root|usr|var)/)|(?<=-C )/(?= )")
+CONSOLE = """#!/bin/sh
+export AGENT_CONSOLE_HOME={root}/var/lib/agent-console FLASK_ENV_FILE={root}/etc/agent-console/env
+exec "${{AGENT_CONSOLE_PROGRAM:-{root}/opt/agent-console}}/bin/agent-console" "$@"
+"""
+SYSTEMCTL = """#!/bin/bash
+set -e
+file={root}/serve.pid
+if [ "$1" != start ] && [ -f "$file" ]; then
+    kill "$(cat "$file")" && tail --pid="$(cat "$file")" -f /dev/null
+    rm "$file"
+fi
+if [ "$1" != stop ]; then
+    setsid agent-console serve >> {root}/serve.log 2>&1 < /dev/null &
+    echo $! > "$file"
+fi
+"""
+SUDO = """#!/bin/sh
+[ "$1" = -u ] && export PGUSER="$2" && shift 2
+exec "$@"
+"""
+
+
+@dataclass
+class Machine:
+    """A server. `names` are words of the page, such as names of hosts, and what they are in the test."""
+
+    root: Path
+    program: Path
+    database_url: str
+    names: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    # Words before each command, such as those that enter a namespace.
+    within: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Install the console, and write settings and keys."""
+        self.address = self.names.setdefault("127.0.0.1:8000", f"127.0.0.1:{free_port()}")
+        for folder in ("etc/agent-console/keys", "opt", "root", "stand-ins", "usr/local/bin", self.home):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        (self.root / "opt" / "agent-console").symlink_to(self.program)
+        self.write("usr/local/bin/agent-console", CONSOLE, 0o755)
+        self.write("stand-ins/systemctl", SYSTEMCTL, 0o755)
+        self.write("stand-ins/sudo", SUDO, 0o755)
+        keys = {f"{name}_FILE": f"{self.root}/etc/agent-console/keys/{name.lower()}" for name in KEYS}
+        settings = {"DATABASE_URL": self.database_url, "BIND": self.address, "PUBLIC_URL": f"http://{self.address}"}
+        self.write("etc/agent-console/env", "".join(f"{name}={value}\n" for name, value in (settings | keys).items()))
+        for name, value in KEYS.items():
+            self.write(f"etc/agent-console/keys/{name.lower()}", f"{value}\n")
+
+    @property
+    def home(self) -> str:
+        """The folder of the data, below the root."""
+        return "var/lib/agent-console"
+
+    def write(self, path: str, text: str, mode: int = 0o600) -> None:
+        """Write a file below the root; `{root}` in a program is the root."""
+        file = self.root / path
+        file.write_text(text.format(root=self.root) if mode & 0o100 else text)
+        file.chmod(mode)
+
+    def translate(self, text: str) -> str:
+        """What a person types here in place of a line of the page."""
+        text = ABSOLUTE.sub(f"{self.root}/", text)
+        for word, meaning in self.names.items():
+            text = re.sub(rf"(?<![\w.]){re.escape(word)}(?![\w.])", lambda _match, new=meaning: new, text)
+        return text
+
+    def drill(self, name: str) -> str:
+        """Type the block with this name. Returns what it printed, which must have every line that the page shows."""
+        block: Block = BLOCKS[name]
+        run = self.run(block.text)
+        printed = run.stdout + run.stderr
+        assert (run.returncode != 0) == ("fails" in block.options), f"{block.place}: {printed}"
+        assert missing_lines(block, run) == [], f"{block.place}: {printed}"
+        return printed
+
+    def type(self, lines: str) -> str:
+        """Type lines, which must succeed. Returns standard output."""
+        run = self.run(lines)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def run(self, lines: str) -> "subprocess.CompletedProcess[str]":
+        """Type lines into bash as the page has them; all but the last one must succeed."""
+        words = [*self.within, "bash", "-c", f"set -e\n{self.translate(lines).strip()}"]
+        return subprocess.run(
+            words,
+            check=False,
+            cwd=self.root,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+
+    def shut_down(self) -> None:
+        """End the console, if it runs."""
+        self.run("systemctl stop agent-console")
+
+    def log(self) -> str:
+        """What the running console has written."""
+        return (self.root / "serve.log").read_text()
+
+    def _environment(self) -> Mapping[str, str]:
+        programs = [self.root / "usr/local/bin", self.root / "stand-ins", postgres.pg_ctl().parent]
+        return {
+            "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
+            "LANG": "C.UTF-8",
+            "HOME": str(self.root / "root"),
+            **self.environment,
+        }
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """Install a wheel into a new environment, with the packages that the tests have. Returns the folder."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    packages = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
+    (Path(packages) / "of_the_tests.pth").write_text(sysconfig.get_path("purelib"))
+    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--no-index", "--disable-pip-version-check", wheel], check=True, cwd=folder)
+    return folder
+
+
+def build_wheel(project: Path, folder: Path) -> Path:
+    """Build the wheel of a copy of the project."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--disable-pip-version-check", "-w", folder, "."], check=True, cwd=project)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def copy_sources(folder: Path) -> Path:
+    """Copy everything that the wheel is built from into a folder, which need not exist."""
+    listed = re.findall(r'^"([^"]+)" = "agents_app/files/', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("agents_app", "pyproject.toml", "README.md", *listed):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def typed_drills(text: str) -> Iterator[str]:
+    """The names of the blocks that the source of a test types."""
+    yield from re.findall(r'\.drill\("([\w-]+)"\)', text)
