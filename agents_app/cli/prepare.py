@@ -19,7 +19,7 @@ from agents_app.cli.output import print_message, print_warning
 from agents_app.dbtools import upgrade_to_head
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import encryption_keys, health
-from agents_app.paths import HOME, HOME_VARIABLE, display_path
+from agents_app.paths import COMMAND, HOME, HOME_VARIABLE, display_path
 
 ENV_FILE = HOME / ".env"
 
@@ -151,7 +151,9 @@ def _refuse_new_encryption_key(missing: list[str]) -> None:
         known = encryption_keys.known_ids()
     if "ENCRYPTION_KEYS" in missing and known:
         raise ConfigurationError(
-            f"ENCRYPTION_KEYS is not set, and this database has secrets that need the key {known[0]}. Restore that key."
+            f"ENCRYPTION_KEYS is not set, and this database has secrets that need the key {known[0]}. Restore that "
+            + "key. If it is lost for ever, set ENCRYPTION_KEYS to a new key with another name, and run: "
+            + f"{COMMAND} secrets give-up {known[0]}"
         )
 
 

@@ -12,6 +12,8 @@ from agents_app.paths import COMMAND
 
 # What SQLite says of a column that a statement reads, and of one that it writes.
 NO_COLUMN = re.compile(r"no such column|has no column named")
+# SQLite calls it a disk I/O error if there is no room for the file that its connections share.
+NO_SHARED_FILE = "SQLITE_IOERR_SHMSIZE"
 # SQLite has no such message: it creates a missing file.
 MISSING_FILE = "there is no such file"
 # Messages of PostgreSQL and PgBouncer when a connection fails; the driver has no code for these.
@@ -59,7 +61,7 @@ def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if isinstance(error, DataError):
         return None
     state = getattr(getattr(error, "orig", None), "pgcode", None)
-    if state == "53100" or "disk is full" in cause:
+    if state == "53100" or "disk is full" in cause or _lacks_shared_file(error):
         return StorageFull("The database has no disk space left. Nothing was changed.")
     if cause == MISSING_FILE:
         return Unavailable(f"There is no database yet. Run: {COMMAND} db deploy", code="schema_behind")
@@ -72,6 +74,10 @@ def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if state in ("57014", "55P03", DEADLOCK) or "database is locked" in cause:
         return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
     return _connection_error(cause)
+
+
+def _lacks_shared_file(error: DBAPIError | PoolTimeout) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", None) == NO_SHARED_FILE
 
 
 def _connection_error(cause: str) -> Unavailable:

@@ -70,7 +70,7 @@ def forget_lost_key(operator: str, key_id: str) -> None:
     """
     known = encryption_keys.compare_known_keys()
     if key_id not in known:
-        raise NotFound(f"Nothing was encrypted with a key called {key_id}.")
+        raise NotFound(f"No secret waits for a key called {key_id}: it was never used, or is marked as lost already.")
     if known[key_id]:
         raise Conflict(
             f"The key {key_id} is in ENCRYPTION_KEYS and is correct. Move its secrets with: {COMMAND} secrets rotate"

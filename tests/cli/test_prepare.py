@@ -78,7 +78,9 @@ def test_a_lost_encryption_key_is_not_replaced(ready: Checkout, open_console: Op
 
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        "Error: ENCRYPTION_KEYS is not set, and this database has secrets that need the key k1. Restore that key.\n"
+        "Error: ENCRYPTION_KEYS is not set, and this database has secrets that need the key k1. Restore that key. "
+        + "If it is lost for ever, set ENCRYPTION_KEYS to a new key with another name, and run: "
+        + "flask secrets give-up k1\n"
     )
     assert ready.env_file.read_text() == ""
 

@@ -190,7 +190,7 @@ def test_a_present_or_unknown_key_is_not_given_up(app: Flask) -> None:
 
     for key_id, sentence in (
         ("k1", "Error: The key k1 is in ENCRYPTION_KEYS and is correct. Move its secrets with: flask secrets rotate\n"),
-        ("k9", "Error: Nothing was encrypted with a key called k9.\n"),
+        ("k9", "Error: No secret waits for a key called k9: it was never used, or is marked as lost already.\n"),
     ):
         result = typed(app, "secrets", "give-up", key_id, "--confirm", key_id)
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", sentence)

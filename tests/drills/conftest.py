@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.drills.machine import Machine, build_wheel, copy_sources, install
+from tests.drills.machine import READY, Machine, build_wheel, copy_sources, install
 
 BuildMachine = Callable[..., Machine]
 
@@ -25,7 +25,7 @@ def build_machine(tmp_path: Path, program: Path) -> Iterator[BuildMachine]:
 
     def build(name: str = "host", database_url: str = "", **options: object) -> Machine:
         root = tmp_path / name
-        url = database_url or f"sqlite:///{root}/var/lib/agent-console/instance/console.db"
+        url = database_url or "sqlite:///instance/console.db"
         built.append(Machine(root, program, url, **options))  # type: ignore[arg-type]
         return built[-1]
 
@@ -55,5 +55,5 @@ def machine(request: pytest.FixtureRequest, build_machine: BuildMachine) -> Mach
 def start_demo(machine: Machine) -> Machine:
     """Fill the database of a machine, and start its console."""
     machine.type("agent-console db deploy\nagent-console demo\nsystemctl start agent-console")
-    machine.type("curl -sS --fail --retry 30 --retry-all-errors --retry-delay 1 http://127.0.0.1:8000/readyz")
+    machine.type(READY)
     return machine

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,9 +21,11 @@ from tests.documents import Block, missing_lines, read_blocks
 from tests.make import KEYS
 
 PATIENCE_S = 180
+READY = "curl -sS --fail --retry 30 --retry-all-errors --retry-delay 1 http://127.0.0.1:8000/readyz"
+PAGES = ("operations.md", "upgrading.md")
 BLOCKS = {
     block.options["drill"]: block
-    for page in ("operations.md", "upgrading.md")
+    for page in PAGES
     for block in read_blocks(ROOT / "docs" / page)
     if "drill" in block.options
 }
@@ -33,14 +35,17 @@ CONSOLE = """#!/bin/sh
 export AGENT_CONSOLE_HOME={root}/var/lib/agent-console FLASK_ENV_FILE={root}/etc/agent-console/env
 exec "${{AGENT_CONSOLE_PROGRAM:-{root}/opt/agent-console}}/bin/agent-console" "$@"
 """
+# The lock is held by all processes of the console, so that it is free when the last of them has ended.
 SYSTEMCTL = """#!/bin/bash
 set -e
 file={root}/serve.pid
 if [ "$1" != start ] && [ -f "$file" ]; then
-    kill "$(cat "$file")" && tail --pid="$(cat "$file")" -f /dev/null
-    rm "$file"
+    kill "$(cat "$file")" || true
+    flock {root}/serve.lock rm "$file"
 fi
 if [ "$1" != stop ]; then
+    exec 9> {root}/serve.lock
+    flock 9
     setsid agent-console serve >> {root}/serve.log 2>&1 < /dev/null &
     echo $! > "$file"
 fi
@@ -72,7 +77,8 @@ class Machine:
         self.write("usr/local/bin/agent-console", CONSOLE, 0o755)
         self.write("stand-ins/systemctl", SYSTEMCTL, 0o755)
         self.write("stand-ins/sudo", SUDO, 0o755)
-        keys = {f"{name}_FILE": f"{self.root}/etc/agent-console/keys/{name.lower()}" for name in KEYS}
+        # Relative to the home, so that the same file is right on another host, as with the paths of the page.
+        keys = {f"{name}_FILE": f"../../../etc/agent-console/keys/{name.lower()}" for name in KEYS}
         settings = {"DATABASE_URL": self.database_url, "BIND": self.address, "PUBLIC_URL": f"http://{self.address}"}
         self.write("etc/agent-console/env", "".join(f"{name}={value}\n" for name, value in (settings | keys).items()))
         for name, value in KEYS.items():
@@ -170,8 +176,3 @@ def copy_sources(folder: Path) -> Path:
         else:
             shutil.copy2(ROOT / name, folder / name)
     return folder
-
-
-def typed_drills(text: str) -> Iterator[str]:
-    """The names of the blocks that the source of a test types."""
-    yield from re.findall(r'\.drill\("([\w-]+)"\)', text)

@@ -28,6 +28,7 @@ HIGHER_LIMIT = (
     "Set a higher statement_timeout (0: none): --statement-timeout or MIGRATION_STATEMENT_TIMEOUT for a migration, "
     + "otherwise in the options of the URL or of the role."
 )
+FULL_DISK = "Free space on the disk of the database."
 TRY_AGAIN = "Try again when the server answers."
 # Patterns of messages, and the advice. The group `name` is the database object in the message.
 ADVICE = {
@@ -44,6 +45,8 @@ ADVICE = {
     r"session is (?:in )?read-only|server is in hot standby mode": NO_PRIMARY,
     r'database "(?P<name>.+)" does not exist': f"Check {SETTING}; or run: {CREATE_DATABASE}",
     r'role "(?P<name>.+)" does not exist': f"Check {SETTING}; or run: CREATE ROLE {{name}} LOGIN PASSWORD '...';",
+    r"database or disk is full|No space left on device": FULL_DISK,
+    r"disk I/O error": "The disk is full or damaged: look at its free space with df, and at the log of the kernel.",
     r"Connection refused": f"Start the server, or correct host and port in {SETTING}.",
     r"the database system is (?:starting up|shutting down|in recovery|not yet accepting)": TRY_AGAIN,
     r"terminating connection|server closed the connection|(?:timed out|timeout expired)$": TRY_AGAIN,

@@ -1,0 +1,92 @@
+"""Keys are rotated while the console runs, and lost; a person cannot sign in."""
+
+import http.cookiejar
+import re
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from tests.drills.conftest import BuildMachine, start_demo
+from tests.drills.machine import Machine
+
+pytestmark = pytest.mark.long
+PASSWORD = "fourteen green kettles"
+EMAIL = "demo@console.example"
+
+
+class Browser:
+    """A browser with cookies that fills in forms."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.address = f"http://{machine.address}"
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(cookies)
+
+    def read(self, path: str) -> str:
+        """The text of a page."""
+        with self.opener.open(urllib.parse.urljoin(self.address, path)) as answer:
+            return str(answer.read().decode())
+
+    def send(self, path: str, **values: str) -> str:
+        """Fill in the form of a page, and send it. Returns the address that follows."""
+        hidden = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', self.read(path)))
+        form = urllib.parse.urlencode({**hidden, **values}).encode()
+        with self.opener.open(urllib.parse.urljoin(self.address, path), form) as answer:
+            return str(answer.url)
+
+
+@pytest.fixture
+def running(build_machine: BuildMachine) -> Machine:
+    """A machine with a running console on SQLite."""
+    return start_demo(build_machine())
+
+
+def test_keys_are_rotated_while_the_console_runs_and_tokens_stay_valid(running: Machine) -> None:
+    token = running.type("agent-console tokens create --name before --scope read").strip()
+    request = f"curl -sS --fail -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/api/v1/me"
+
+    running.drill("rotate-add")
+    running.drill("rotate-use")
+    running.drill("rotate-remove")
+    running.drill("rotate-others")
+
+    assert '"before"' in running.type(request)
+    keys = running.root / "etc" / "agent-console" / "keys"
+    assert re.fullmatch(r"k2:[^,]+\n", (keys / "encryption_keys").read_text())
+    assert re.fullmatch(r"p2:[^,]+,p1:[^,]+\n", (keys / "token_peppers").read_text())
+
+
+def test_a_lost_encryption_key_is_given_up_and_secrets_are_stored_again(running: Machine) -> None:
+    token = running.type("agent-console tokens create --name lost --scope read").strip()
+    agent = running.type("agent-console agents list | sed -n '2s/ .*//p'").strip()
+    keys = running.root / "etc" / "agent-console" / "keys"
+    for name in ("encryption_keys", "secret_key", "token_peppers"):
+        (keys / name).write_text("")
+
+    refused = running.run("systemctl restart agent-console; agent-console serve")
+    assert refused.returncode == 1
+    assert "SECRET_KEY_FILE names an empty file." in refused.stderr
+    (keys / "encryption_keys").write_text("k9:nA9s0m3Qe7b2Vt5yXw8Rz1Lc4Kj6Hg0Pf2Du5Si8Tao=\n")
+    running.type("openssl rand -base64 32 > /etc/agent-console/keys/secret_key")
+    (keys / "token_peppers").write_text("p9:Qw3er5Ty7ui9Op1as2Df4gh6Jk8lZx0cVb3nM5qWe7E=\n")
+    running.drill("keys-look")
+    running.drill("keys-new")
+    running.drill("keys-others")
+
+    typed = f"printf 'sk-typed-again-0001' | agent-console agents update {agent} --api-key -"
+    assert running.run(typed).returncode == 0, running.run(typed).stderr
+    old_token = (
+        f"curl -sS -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/api/v1/me"
+    )
+    assert running.type(old_token) == "401"
+
+
+def test_a_lost_password_is_chosen_again_with_a_link(running: Machine) -> None:
+    running.names["ada@example.org"] = EMAIL
+    (link,) = re.findall("^http.*", running.drill("sign-in"), re.MULTILINE)
+    browser = Browser(running)
+
+    browser.send(link, password=PASSWORD, password_again=PASSWORD)
+
+    assert Browser(running).send("/sign-in", email=EMAIL, password=PASSWORD).endswith("/agents")
