@@ -68,6 +68,7 @@ class DatabaseConnection(Connection):
     title_fields: ClassVar[tuple[str, ...]] = ("host", "dialect", "database")
     needed: ClassVar[Mapping[str, tuple[str, ...]]] = {"": ("password",)}
     not_tested: ClassVar[tuple[str, ...]] = ("credential_expires_at", "row_limit", "statement_timeout_ms")
+    new_fields: ClassVar[tuple[str, ...]] = ("credential_expires_at",)
     statements_language: ClassVar[str] = "SQL"
     addresses: ClassVar[Mapping[str, AddressReader]] = {"host": HOST, "database": DATABASE, "username": DATABASE}
 

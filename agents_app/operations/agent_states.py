@@ -38,6 +38,15 @@ class State:
         config = without_private_keys(self.config)
         return {**self.fields, schema.CONFIG: config, **status, "secrets": sorted(self.secrets.encrypted)}
 
+    def stored_config(self) -> dict[str, Any]:
+        """The value of the column `connection_config`, with the encrypted secrets.
+
+        It has a new field only with a value, so that the release before can change the agent after a way back.
+        """
+        new = TYPES[ConnectionType(self.fields["connection_type"])].new_fields
+        public = {name: value for name, value in self.config.items() if value is not None or name not in new}
+        return self.secrets.config(public)
+
     def columns(self) -> dict[str, Any]:
         """The values of the columns of FIELDS."""
         dates = {name: value and date.fromisoformat(value) for name, value in self.fields.items() if name in DATES}

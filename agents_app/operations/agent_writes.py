@@ -113,7 +113,7 @@ def _set_row(actor: Actor, agent: Agent, state: State) -> None:
     agent.version = (agent.version or 0) + 1
     for name, value in (state.columns() | attention_columns.of_state(state, agent.version)).items():
         setattr(agent, name, value)
-    agent.connection_config = state.secrets.config(state.config)
+    agent.connection_config = state.stored_config()
     agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
     agent.status, agent.status_reason = state.status, state.reason
     agent.credential_expires_at, agent.updated_at = state.expires_on, now()

@@ -52,8 +52,8 @@ def machine(request: pytest.FixtureRequest, build_machine: BuildMachine) -> Mach
     return start_demo(build_machine(database_url=url, environment={"PGHOST": str(server.folder)}))
 
 
-def start_demo(machine: Machine) -> Machine:
+def start_demo(machine: Machine, migrate: str = "deploy") -> Machine:
     """Fill the database of a machine, and start its console."""
-    machine.type("agent-console db deploy\nagent-console demo\nsystemctl start agent-console")
+    machine.type(f"agent-console db {migrate}\nagent-console demo\nsystemctl start agent-console")
     machine.type(READY)
     return machine

@@ -71,12 +71,12 @@ class Machine:
     def __post_init__(self) -> None:
         """Install the console, and write settings and keys."""
         self.address = self.names.setdefault("127.0.0.1:8000", f"127.0.0.1:{free_port()}")
-        for folder in ("etc/agent-console/keys", "opt", "root", "stand-ins", "usr/local/bin", self.home):
+        for folder in ("etc/agent-console/keys", "opt", "root", "replacements", "usr/local/bin", self.home):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "opt" / "agent-console").symlink_to(self.program)
         self.write("usr/local/bin/agent-console", CONSOLE, 0o755)
-        self.write("stand-ins/systemctl", SYSTEMCTL, 0o755)
-        self.write("stand-ins/sudo", SUDO, 0o755)
+        self.write("replacements/systemctl", SYSTEMCTL, 0o755)
+        self.write("replacements/sudo", SUDO, 0o755)
         # Relative to the home, so that the same file is right on another host, as with the paths of the page.
         keys = {f"{name}_FILE": f"../../../etc/agent-console/keys/{name.lower()}" for name in KEYS}
         settings = {"DATABASE_URL": self.database_url, "BIND": self.address, "PUBLIC_URL": f"http://{self.address}"}
@@ -139,7 +139,7 @@ class Machine:
         return (self.root / "serve.log").read_text()
 
     def _environment(self) -> Mapping[str, str]:
-        programs = [self.root / "usr/local/bin", self.root / "stand-ins", postgres.pg_ctl().parent]
+        programs = [self.root / "usr/local/bin", self.root / "replacements", postgres.pg_ctl().parent]
         return {
             "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
             "LANG": "C.UTF-8",

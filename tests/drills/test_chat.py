@@ -1,4 +1,4 @@
-"""The report to a chat is posted to a server that stands in for the chat."""
+"""The report to a chat is posted to a server that takes messages as a chat does."""
 
 import json
 from collections.abc import Iterator

@@ -51,6 +51,7 @@ def test_changes_are_refused_and_nothing_is_lost_until_there_is_room_again(small
     refused = small.run("agent-console db backup")
     assert "disk is full" in refused.stderr
     small.drill("disk-free")
+    small.type("rm /var/lib/agent-console/filling")
     small.drill("disk-after")
 
     assert small.type(create) == "201"
@@ -65,5 +66,5 @@ def test_the_cause_is_named_also_where_the_file_of_all_connections_does_not_fit(
     assert "Error: The database has no disk space left. Nothing was changed." in listed.stderr
     assert "Start the server" not in checked.stdout
     assert "The disk is full or damaged" in checked.stdout
-    small.type("rm /var/lib/agent-console/filling")
+    small.type("rm /var/lib/agent-console/filling; systemctl start agent-console")
     small.drill("disk-after")

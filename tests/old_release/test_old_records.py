@@ -193,6 +193,28 @@ def test_every_agent_can_be_cloned_changed_disabled_enabled_and_deleted(old: Old
         assert [act.status_code for act in acts] == [201, *[200] * (len(acts) - 2), 204], name
 
 
+def test_a_changed_agent_has_only_members_that_0_1_0_knows_so_that_the_way_back_can_change_it(old: Old) -> None:
+    agents = {name: UUID(old.agent(name)) for name in ("everything", "bare", "power_bi")}
+    before = {name: stored_members(old, agent_id) for name, agent_id in agents.items()}
+
+    for agent_id in agents.values():
+        path = f"{AGENTS}/{agent_id}"
+        changed = api(old).patch(path, json={"description": "Changed by this release."}, headers=old.bearer("write"))
+        assert changed.status_code == 200, changed.text
+
+    assert {name: stored_members(old, agent_id) for name, agent_id in agents.items()} == before
+    expiry = {"connection_config": {"credential_expires_at": "2099-12-31"}}
+    expiring = api(old).patch(f"{AGENTS}/{agents['bare']}", json=expiry, headers=old.bearer("write"))
+    assert expiring.json["connection_config"]["credential_expires_at"] == "2099-12-31"
+    assert stored_members(old, agents["bare"]) == before["bare"] | {"credential_expires_at"}
+
+
+def stored_members(old: Old, agent_id: UUID) -> set[str]:
+    """The names in the stored configuration of an agent."""
+    with old.app.app_context(), db.reading() as connection:
+        return set(connection.scalar(sa.select(Agent.connection_config).where(Agent.id == agent_id)) or ())
+
+
 @pytest.mark.long
 def test_users_are_still_signed_in_and_every_page_opens(old: Old) -> None:
     rules = [rule for rule in old.app.url_map.iter_rules() if "GET" in rule.methods and "api" not in rule.endpoint]
