@@ -38,10 +38,14 @@ def build(source: Path, kind: str, into: Path) -> Path:
 @cache
 def programs_of_wheel() -> Path:
     """The folder with `agent-console` and `python` of an environment with the wheel, and the packages of the tests."""
-    environment = HOME / "wheel" / "environment"
+    return install(wheel(), HOME / "wheel" / "environment")
+
+
+def install(archive: Path, environment: Path) -> Path:
+    """Install a wheel into a new environment with the packages of the tests, and return the folder of its programs."""
     run([sys.executable, "-m", "venv", "--without-pip", str(environment)])
     python = environment / "bin" / "python"
-    run([sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel())])
+    run([sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(archive)])
     (packages,) = environment.glob("lib/*/site-packages")
     ours = next(path for path in map(Path, sys.path) if (path / "flask").is_dir())
     (packages / "packages_of_the_tests.pth").write_text(f"{ours}\n")

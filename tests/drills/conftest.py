@@ -6,27 +6,21 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.drills.machine import READY, Machine, build_wheel, copy_sources, install
+from tests.drills.machine import READY, Machine
+from tests.wheel import programs_of_wheel
 
 BuildMachine = Callable[..., Machine]
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an environment in which the wheel of this project is installed."""
-    folder = tmp_path_factory.mktemp("program")
-    return install(build_wheel(copy_sources(folder / "project"), folder), folder / "agent-console-NEW")
-
-
 @pytest.fixture
-def build_machine(tmp_path: Path, program: Path) -> Iterator[BuildMachine]:
+def build_machine(tmp_path: Path) -> Iterator[BuildMachine]:
     """Builds machines, and ends their consoles at the end of the test."""
     built: list[Machine] = []
 
     def build(name: str = "host", database_url: str = "", **options: object) -> Machine:
         root = tmp_path / name
         url = database_url or "sqlite:///instance/console.db"
-        built.append(Machine(root, program, url, **options))  # type: ignore[arg-type]
+        built.append(Machine(root, programs_of_wheel().parent, url, **options))  # type: ignore[arg-type]
         return built[-1]
 
     yield build

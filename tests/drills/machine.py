@@ -1,15 +1,12 @@
 """A server of an operator in a folder: the console installed from the wheel, and the commands of a page typed there.
 
-Everything that `docs/operations.md` names below `/` is below the folder. Two programs are not the real ones, because a
-test cannot have them: `systemctl` starts and stops `agent-console serve`, and `sudo` runs the command as the same user.
+Everything that `docs/operations.md` names below `/` is below the folder. Three programs are not the real ones, because a
+test cannot have them: `systemctl` starts and stops `agent-console serve`; `sudo` and `setpriv` stay the same user.
 """
 
 import os
 import re
-import shutil
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +28,6 @@ BLOCKS = {
 }
 # A path from the root of the file system, and the root itself.
 ABSOLUTE = re.compile(r"(?<![\w./}])/(?=(?:etc|opt|root|usr|var)/)|(?<=-C )/(?= )")
-CONSOLE = """#!/bin/sh
-export AGENT_CONSOLE_HOME={root}/var/lib/agent-console FLASK_ENV_FILE={root}/etc/agent-console/env
-exec "${{AGENT_CONSOLE_PROGRAM:-{root}/opt/agent-console}}/bin/agent-console" "$@"
-"""
 # The lock is held by all processes of the console, so that it is free when the last of them has ended.
 SYSTEMCTL = """#!/bin/bash
 set -e
@@ -52,6 +45,11 @@ fi
 """
 SUDO = """#!/bin/sh
 [ "$1" = -u ] && export PGUSER="$2" && shift 2
+exec "$@"
+"""
+SETPRIV = """#!/bin/sh
+while [ "$1" != --init-groups ]; do shift; done
+shift
 exec "$@"
 """
 
@@ -74,9 +72,12 @@ class Machine:
         for folder in ("etc/agent-console/keys", "opt", "root", "replacements", "usr/local/bin", self.home):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "opt" / "agent-console").symlink_to(self.program)
-        self.write("usr/local/bin/agent-console", CONSOLE, 0o755)
-        self.write("replacements/systemctl", SYSTEMCTL, 0o755)
+        self.write(
+            "usr/local/bin/agent-console", self.translate((ROOT / "deploy" / "agent-console").read_text()), 0o755
+        )
+        self.write("replacements/systemctl", SYSTEMCTL.format(root=self.root), 0o755)
         self.write("replacements/sudo", SUDO, 0o755)
+        self.write("replacements/setpriv", SETPRIV, 0o755)
         # Relative to the home, so that the same file is right on another host, as with the paths of the page.
         keys = {f"{name}_FILE": f"../../../etc/agent-console/keys/{name.lower()}" for name in KEYS}
         settings = {"DATABASE_URL": self.database_url, "BIND": self.address, "PUBLIC_URL": f"http://{self.address}"}
@@ -90,9 +91,9 @@ class Machine:
         return "var/lib/agent-console"
 
     def write(self, path: str, text: str, mode: int = 0o600) -> None:
-        """Write a file below the root; `{root}` in a program is the root."""
+        """Write a file below the root."""
         file = self.root / path
-        file.write_text(text.format(root=self.root) if mode & 0o100 else text)
+        file.write_text(text)
         file.chmod(mode)
 
     def translate(self, text: str) -> str:
@@ -134,10 +135,6 @@ class Machine:
         """End the console, if it runs."""
         self.run("systemctl stop agent-console")
 
-    def log(self) -> str:
-        """What the running console has written."""
-        return (self.root / "serve.log").read_text()
-
     def _environment(self) -> Mapping[str, str]:
         programs = [self.root / "usr/local/bin", self.root / "replacements", postgres.pg_ctl().parent]
         return {
@@ -146,33 +143,3 @@ class Machine:
             "HOME": str(self.root / "root"),
             **self.environment,
         }
-
-
-def install(wheel: Path, folder: Path) -> Path:
-    """Install a wheel into a new environment, with the packages that the tests have. Returns the folder."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    packages = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    (Path(packages) / "of_the_tests.pth").write_text(sysconfig.get_path("purelib"))
-    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--no-index", "--disable-pip-version-check", wheel], check=True, cwd=folder)
-    return folder
-
-
-def build_wheel(project: Path, folder: Path) -> Path:
-    """Build the wheel of a copy of the project."""
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "--disable-pip-version-check", "-w", folder, "."], check=True, cwd=project)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-def copy_sources(folder: Path) -> Path:
-    """Copy everything that the wheel is built from into a folder, which need not exist."""
-    listed = re.findall(r'^"([^"]+)" = "agents_app/files/', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("agents_app", "pyproject.toml", "README.md", *listed):
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(ROOT / name, folder / name)
-    return folder

@@ -42,7 +42,7 @@ def small(build_machine: BuildMachine) -> Iterator[Machine]:
 
 def test_changes_are_refused_and_nothing_is_lost_until_there_is_room_again(small: Machine) -> None:
     token = small.type("agent-console tokens create --name writer --scope write").strip()
-    create, count = CREATE.format(token=token), "agent-console agents list --all --json | jq '.items | length'"
+    create, count = CREATE.format(token=token), "agent-console agents list --json | jq '.items | length'"
     small.type("agent-console db backup\ntouch -d '40 days ago' /var/lib/agent-console/backups/console-*")
     small.type(FILL)
 

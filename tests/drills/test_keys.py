@@ -74,7 +74,9 @@ def test_a_lost_encryption_key_is_given_up_and_secrets_are_stored_again(running:
     running.drill("keys-new")
     running.drill("keys-others")
 
-    running.type(f"""echo '{{"api_key": "sk-typed-again-0001"}}' | agent-console agents update {agent} --secrets-stdin""")
+    running.type(
+        f"""echo '{{"api_key": "sk-typed-again-0001"}}' | agent-console agents update {agent} --secrets-stdin"""
+    )
     old_token = (
         f"curl -sS -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/api/v1/me"
     )
