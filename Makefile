@@ -4,7 +4,7 @@ VENV := .venv
 # Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint long sure lock dist bench-migrations
+.PHONY: help run setup test lint long sure lock dist image bench-migrations
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -50,6 +50,9 @@ dist: $(VENV)/.test ## Build the wheel, the source archive, the SBOM and their h
 		--output-reproducible -o dist/sbom.cdx.json
 	@rm -r dist/.venv
 	@cd dist && sha256sum * > SHA256SUMS
+
+image: dist ## Build the image into dist/ (as root, with Debian's buildah and mmdebstrap)
+	@deploy/build-image dist
 
 bench-migrations: $(VENV)/.test ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
 	@$(RUN) benchmarks.migrations $(OPTIONS)

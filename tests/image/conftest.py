@@ -1,0 +1,25 @@
+"""The image and a folder for its data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.image.container import Image, make_image, require, shared_folder
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The image that `deploy/build-image` builds."""
+    require("buildah", "bwrap", "mmdebstrap")
+    return Image(shared_folder(tmp_path_factory, "image", make_image))
+
+
+@pytest.fixture
+def data(tmp_path: Path, image: Image) -> Path:
+    """An empty folder that belongs to the user of the image, as a new volume does."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    user, group = map(int, image.config["User"].split(":"))
+    os.chown(folder, user, group)
+    return folder
