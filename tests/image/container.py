@@ -1,7 +1,7 @@
 """The image of `deploy/`, built once for all processes of pytest, and its containers, which bubblewrap runs.
 
-A container is what Docker makes of the image with `--read-only --tmpfs /tmp`: the same user, environment, folder, entry point
-and process number 1, and no capability. Only the network is that of this machine.
+A container is what Docker makes of the image with `--read-only --tmpfs /tmp`: the same user, environment, folder and
+entry point, which is process number 1, and no capability. Only the network is that of this machine.
 """
 
 import fcntl

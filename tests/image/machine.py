@@ -16,7 +16,7 @@ mount -t cgroup2 none /sys/fs/cgroup
 exec systemd-nspawn --quiet --directory "$1" --register=no --keep-unit --console=pipe --resolv-conf=copy-host \
     --bind-ro="$2:/certificates.crt" --boot systemd.unit=typed.service
 """
-# The last command ends the machine. PIP_CERT: downloads may go through a proxy of the house.
+# The last command ends the machine. PIP_CERT: downloads may go through a proxy of the network.
 UNIT = """\
 [Unit]
 After=basic.target

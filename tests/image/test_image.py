@@ -65,7 +65,7 @@ class Container:
         return subprocess.run(self.command(*words, entry=entry), check=False, capture_output=True, text=True)
 
     def status(self, path: str) -> int:
-        """The status of the answer to a request, or 0 if there is none yet."""
+        """The status of the answer to a request, or 0 before it answers."""
         connection = http.client.HTTPConnection(self.bind)
         try:
             connection.request("GET", path)
@@ -112,7 +112,7 @@ def test_a_start_that_is_refused_ends_with_one_sentence(
     assert [line for line in details if not line.startswith("  ")] == []
 
 
-def test_a_folder_of_data_that_belongs_to_somebody_else_is_refused_with_one_line(on_sqlite: Container) -> None:
+def test_a_folder_of_data_that_belongs_to_another_user_is_refused_with_one_line(on_sqlite: Container) -> None:
     os.chown(on_sqlite.data, 0, 0)
     on_sqlite.data.chmod(0o755)
 
