@@ -10,8 +10,6 @@ RUN := $(VENV)/bin/python -m
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
-# The console reads `.env` itself, and reports an error in it on one line.
-run: export FLASK_SKIP_DOTENV := 1
 run: setup ## Create what is missing and serve on http://127.0.0.1:8000
 	@$(RUN) agents_app serve
 

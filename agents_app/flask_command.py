@@ -72,7 +72,16 @@ def run(name: str, create_app: Callable[[], Flask] | None = None) -> None:
         is_eager=True,
     )
     text = HELP if create_app else HELP + FIND_BY_FOLDER
-    group = Commands(name=name, help=text, params=[version], add_version_option=False, create_app=create_app)
+    # The console reads `.env` itself, and reports an error in it on one line.
+    loads_env = create_app is None
+    group = Commands(
+        name=name,
+        help=text,
+        params=[version],
+        add_version_option=False,
+        create_app=create_app,
+        load_dotenv=loads_env,
+    )
     group.main(prog_name=name)
 
 

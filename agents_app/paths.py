@@ -16,14 +16,19 @@ STATIC = FILES / "static"
 COMMAND = "flask" if IS_CHECKOUT else "agent-console"
 # Not a setting of `.env`, because it says where `.env` is.
 HOME_VARIABLE = "AGENT_CONSOLE_HOME"
+REMOVED = "/nonexistent"
 
 
 def _home() -> Path:
     given = os.environ.get(HOME_VARIABLE, "").strip()
     if not given and IS_CHECKOUT:
         return ROOT
-    # `expanduser` of Path raises an error for a user who does not exist.
-    return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111
+    try:
+        # `expanduser` of Path raises an error for a user who does not exist.
+        return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111
+    except FileNotFoundError:
+        # The current folder was removed.
+        return Path(os.environ.get("PWD") or REMOVED)
 
 
 # The folder of `.env`, the SQLite database and backups. Relative paths in settings start here.

@@ -1,4 +1,4 @@
-"""No sentence names the command of a checkout: each says `flask` in a checkout and `agent-console` in an installation."""
+"""A sentence that names a command says `flask` in a checkout, and `agent-console` in an installation."""
 
 import ast
 import re

@@ -1,6 +1,7 @@
 """AGENT_CONSOLE_HOME: where an installed console keeps `.env`, its database and backups. What is wrong is one line."""
 
 import stat
+import subprocess
 
 import pytest
 
@@ -79,6 +80,32 @@ def test_an_absolute_a_relative_and_a_home_path_name_the_same_folder(installed: 
     assert (prepared.returncode, saved.returncode) == (0, 0), prepared.stderr + saved.stderr
     assert {path.name for path in home.iterdir()} == {*DATA, "saved"}
     assert stat.S_IMODE((home / ".env").stat().st_mode) == 0o600
+
+
+def test_an_env_file_of_another_folder_or_in_another_encoding_is_no_traceback(installed: Installed) -> None:
+    (installed.folder.parent / ".env").write_bytes(b"WORKERS=\xff\n")
+    assert installed("prepare").returncode == 0
+    (installed.folder / ".env").write_bytes(b"WORKERS=\xff\n")
+
+    assert refusal(installed, "db", "status") == ".env cannot be read: line 1 is not UTF-8. Save it as UTF-8."
+
+
+def test_a_folder_that_was_removed_is_one_line(installed: Installed) -> None:
+    words = 'mkdir gone && cd gone && rmdir ../gone && "$0" prepare'
+    run = subprocess.run(
+        ["sh", "-c", words, str(installed.programs / "agent-console")],
+        check=False,
+        cwd=installed.folder,
+        env=installed.environment({}),
+        capture_output=True,
+        text=True,
+    )
+
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == (
+        "The current folder does not exist any more. Change to another one, or set AGENT_CONSOLE_HOME."
+    )
+    assert "Traceback" not in run.stderr
 
 
 def test_a_line_that_is_wrong_is_named_with_the_path_of_its_file(installed: Installed) -> None:
