@@ -29,7 +29,7 @@ class Connection(Schema):
     not_tested: ClassVar[tuple[str, ...]] = ()
     """The fields that no test uses: their change leaves the last test valid."""
     new_fields: ClassVar[tuple[str, ...]] = ()
-    """The fields that the release before does not know. It refuses to change an agent that is stored with one of them."""
+    """The fields that the release before does not know. It refuses to change an agent that is stored with one."""
     statements_language: ClassVar[str] = ""
     """The language of the statements that a test suggests. Empty if they are plain text."""
     addresses: ClassVar[Mapping[str, AddressReader]] = {}

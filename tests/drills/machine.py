@@ -1,7 +1,7 @@
 """A server of an operator in a folder: the console installed from the wheel, and the commands of a page typed there.
 
-Everything that `docs/operations.md` names below `/` is below the folder. Three programs are not the real ones, because a
-test cannot have them: `systemctl` starts and stops `agent-console serve`; `sudo` and `setpriv` stay the same user.
+Everything that `docs/operations.md` names below `/` is below the folder. Three programs are not the real ones, because
+a test cannot have them: `systemctl` starts and stops `agent-console serve`; `sudo` and `setpriv` stay the same user.
 """
 
 import os

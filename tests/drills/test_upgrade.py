@@ -1,6 +1,5 @@
 """A release takes over from the one before, while clients write; back again; and from the records of 0.1.0."""
 
-import re
 import threading
 import uuid
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.wheel import SOURCES, build, install
 
 pytestmark = pytest.mark.long
 LAST_STEP = "add_identities"
+HEAD_OF_0_1_0 = "a5ecd374ab0b"
 CREATE = """curl -sS -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer {token}' \
 -H 'Idempotency-Key: {key}' --retry 60 --retry-all-errors --retry-delay 1 \
 -H 'Content-Type: application/json' -d '{{"name": "new", "connection_type": "DB", "connection_config": \
@@ -117,4 +117,6 @@ def test_a_database_of_0_1_0_is_upgraded_with_its_tokens(of_0_1_0: Machine) -> N
         f"curl -sS -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/api/v1/agents/{agent}/runtime"
     )
     assert "sk-second-key-of-sales-0002" in fetched
-    assert re.search("fields? holds? a? ?private keys?", after)
+    assert "private keys in clear text" in after
+    of_0_1_0.drill("from-0.1.0-back")
+    assert of_0_1_0.type("agent-console db current").split()[0] == HEAD_OF_0_1_0
