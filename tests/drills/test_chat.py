@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from tests.drills.conftest import BuildMachine
+from tests.drills.conftest import BuildMachine, StartDemo
 from tests.drills.machine import Machine
 
 pytestmark = pytest.mark.long
@@ -48,10 +48,11 @@ def chat() -> Iterator[Chat]:
 
 
 @pytest.fixture
-def reporting(build_machine: BuildMachine, chat: Chat) -> Machine:
+def reporting(build_machine: BuildMachine, start_demo: StartDemo, chat: Chat) -> Machine:
     """A machine that reports to the chat."""
-    machine = build_machine(names={"https://chat.example.org": f"http://127.0.0.1:{chat.server_port}", "Acme": "Demo"})
-    machine.type("agent-console db deploy\nagent-console demo")
+    machine = start_demo(
+        build_machine(names={"https://chat.example.org": f"http://127.0.0.1:{chat.server_port}", "Acme": "Demo"})
+    )
     machine.drill("chat-install")
     return machine
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import postgres
-from tests.drills.conftest import BuildMachine, start_demo
+from tests.drills.conftest import BuildMachine, StartDemo
 from tests.drills.machine import READY
 
 pytestmark = [
@@ -32,7 +32,7 @@ def pair() -> Iterator[tuple[postgres.Cluster, postgres.Cluster]]:
 
 
 def test_the_console_goes_on_with_a_promoted_standby(
-    pair: tuple[postgres.Cluster, postgres.Cluster], build_machine: BuildMachine
+    pair: tuple[postgres.Cluster, postgres.Cluster], build_machine: BuildMachine, start_demo: StartDemo
 ) -> None:
     first, second = pair
     names = {"db1": str(first.folder), "db2": str(second.folder)}

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.drills.conftest import BuildMachine, start_demo
+from tests.drills.conftest import BuildMachine, StartDemo
 from tests.drills.machine import Machine
 
 pytestmark = pytest.mark.long
@@ -37,7 +37,7 @@ class Browser:
 
 
 @pytest.fixture
-def running(build_machine: BuildMachine) -> Machine:
+def running(build_machine: BuildMachine, start_demo: StartDemo) -> Machine:
     """A machine with a running console on SQLite."""
     return start_demo(build_machine())
 

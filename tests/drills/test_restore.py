@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.drills.conftest import BuildMachine, start_demo
+from tests.drills.conftest import BuildMachine, StartDemo
 from tests.drills.machine import Machine
 
 pytestmark = pytest.mark.long
@@ -27,7 +27,7 @@ def test_a_backup_and_its_keys_bring_back_what_was_lost(machine: Machine) -> Non
     assert "viewer" not in machine.type("agent-console users invitations")
 
 
-def test_a_console_moves_to_another_host_with_its_tokens(build_machine: BuildMachine) -> None:
+def test_a_console_moves_to_another_host_with_its_tokens(build_machine: BuildMachine, start_demo: StartDemo) -> None:
     old, new = start_demo(build_machine("old")), build_machine("new")
     (new.root / "etc" / "agent-console" / "env").unlink()
     token = old.type("agent-console tokens create --name mover --scope read").strip()

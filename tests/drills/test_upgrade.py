@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.drills.conftest import BuildMachine, start_demo
+from tests.drills.conftest import BuildMachine, StartDemo
 from tests.drills.machine import Machine
 from tests.old_release.conftest import DATABASES, notes_of, restore
 from tests.project import copy_project
@@ -34,15 +34,16 @@ def release_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def upgraded(build_machine: BuildMachine, cluster: postgres.Cluster, release_before: Path) -> Machine:
+def upgraded(
+    build_machine: BuildMachine, cluster: postgres.Cluster, release_before: Path, start_demo: StartDemo
+) -> Machine:
     """A machine on which the release before runs, and this one is installed next to it."""
     url = f"postgresql://{postgres.OWNER}@/console?host={cluster.folder}"
     machine = build_machine(database_url=url)
     for name, folder in (("agent-console-0.2.0", release_before), ("agent-console-0.3.0", machine.program)):
         (machine.root / "opt" / name).symlink_to(folder)
     machine.type("ln -sfn /opt/agent-console-0.2.0 /opt/agent-console")
-    # `deploy` would say that the models have a table that no step of this release makes.
-    return start_demo(machine, "upgrade")
+    return start_demo(machine)
 
 
 class Writer(threading.Thread):
