@@ -20,7 +20,7 @@ def build_machine(tmp_path: Path) -> Iterator[BuildMachine]:
 
     def build(name: str = "host", database_url: str = "", **options: object) -> Machine:
         root = tmp_path / name
-        url = database_url or "sqlite:///instance/console.db"
+        url = database_url or "sqlite:///console.db"
         built.append(Machine(root, programs_of_wheel().parent, url, **options))  # type: ignore[arg-type]
         return built[-1]
 
@@ -40,9 +40,9 @@ def cluster() -> Iterator[postgres.Cluster]:
 @pytest.fixture(scope="session")
 def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with the agents of `demo`, made once."""
-    machine = Machine(tmp_path_factory.mktemp("demo"), programs_of_wheel().parent, "sqlite:///instance/console.db")
+    machine = Machine(tmp_path_factory.mktemp("demo"), programs_of_wheel().parent, "sqlite:///console.db")
     machine.type("agent-console db deploy\nagent-console demo")
-    return machine.root / machine.home / "instance" / "console.db"
+    return machine.root / machine.home / "console.db"
 
 
 @pytest.fixture
@@ -51,8 +51,7 @@ def start_demo(demo_file: Path) -> StartDemo:
 
     def start(machine: Machine) -> Machine:
         if machine.database_url.startswith("sqlite"):
-            instance = "/var/lib/agent-console/instance"
-            machine.type(f"mkdir -p {instance}\ncp -p {demo_file} {instance}/console.db")
+            machine.type(f"cp -p {demo_file} /var/lib/agent-console/console.db")
         else:
             # Not `deploy`, which checks more: a release that lacks a step has models that differ from its tables.
             machine.type("agent-console db upgrade\nagent-console demo")

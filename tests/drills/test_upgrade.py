@@ -98,9 +98,7 @@ def of_0_1_0(request: pytest.FixtureRequest, build_machine: BuildMachine) -> Mac
         server: postgres.Cluster = request.getfixturevalue("cluster")
         url = f"postgresql://{postgres.OWNER}@/console?host={server.folder}"
     machine = build_machine(database_url=url)
-    file = machine.root / machine.home / "instance" / "console.db"
-    file.parent.mkdir()
-    restore(url or f"sqlite:///{file}")
+    restore(url or f"sqlite:///{machine.root / machine.home / 'console.db'}")
     for name, value in notes_of(request.param)["settings"].items():
         machine.write(f"etc/agent-console/keys/{name.lower()}", f"{value}\n")
     return machine
