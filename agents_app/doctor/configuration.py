@@ -9,6 +9,7 @@ from agents_app.config_sources import ENV_FILE, FROM_DOTENV, FROM_ENV_FILE, FROM
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 from agents_app.paths import COMMAND
 from agents_app.values.host_names import is_loopback
+from agents_app.values.origins import Origin
 
 SEE = "See .env.example."
 ADVICE = {
@@ -42,6 +43,8 @@ def checks(
         yield skipped("settings.proxy", "The settings for the proxy are invalid.")
     else:
         yield check_proxy(settings)
+    if settings.has_metrics:
+        yield check_metrics(settings)
     key_errors = {**settings.key_errors, **wrong}
     for name in KEY_SETTINGS:
         yield _check_key(name, key_errors.get(name), advice(name), is_read=is_read)
@@ -63,6 +66,21 @@ def check_proxy(settings: Settings) -> Check:
         return warning(code, what, "Use a proxy with TLS, and set PUBLIC_URL to its https URL.")
     host, port = settings.bind
     return ok(code, f"The URL is {settings.base_url}; the server listens on {host} port {port}.")
+
+
+def check_metrics(settings: Settings) -> Check:
+    """Who can read the metrics."""
+    code, place = "settings.metrics", settings.metrics_bind
+    if settings.metrics_token:
+        return ok(code, "Metrics are answered to programs that send METRICS_TOKEN.")
+    if place and not is_loopback(place[0]):
+        what = f"METRICS_BIND is {Origin('http', *place).place}, and METRICS_TOKEN is not set."
+        return warning(
+            code,
+            f"{what} Every program that reaches this address reads the metrics.",
+            "Set METRICS_TOKEN. If only your monitoring can reach the address, ignore this warning.",
+        )
+    return ok(code, "Metrics are answered to programs on this machine.")
 
 
 def _check_key(name: str, sentence: str | None, advice: str, *, is_read: bool) -> Check:

@@ -40,7 +40,7 @@ CASES = {
     "AgentConsoleDown": Case({"up": "0x60"}, ({"up": "1x60"}, {"up": "1x29 0x1"})),
     "AgentConsoleErrors": Case(
         {ERRORS: "0+5x60", ANSWERS: "0+95x60"},
-        ({ERRORS: "0+1x60", ANSWERS: "0+99x60"}, {ERRORS: "0x25 2x35", ANSWERS: "0x60"}),
+        ({ERRORS: "0+9x60", ANSWERS: "0+891x60"}, {ERRORS: "0x25 2x35", ANSWERS: "0x60"}),
     ),
     "AgentConsoleDatabaseUnreadable": Case(
         {'agent_console_fact_read{fact="migrations_pending"}': "0x60"},

@@ -2,16 +2,21 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from agents_app.config import load
+from agents_app.doctor.configuration import check_metrics
 from agents_app.errors import ConfigurationError
 from agents_app.logs import JsonFormatter
 from tests.cli.conftest import free_port
 from tests.make import KEYS
 from tests.metrics.conftest import BEARER, TOKEN, Watched
+from tests.project import shared_copy
 
 Watch = Callable[..., Watched]
 
@@ -129,3 +134,28 @@ def test_a_refused_token_leaves_a_line_without_it(watch: Watch, caplog: pytest.L
     line = JsonFormatter().format(record)
     assert json.loads(line)["address"] == "127.0.0.1"
     assert "canary" not in line
+
+
+@pytest.mark.parametrize(
+    ("texts", "result"),
+    [
+        ({"METRICS_BIND": "0.0.0.0:9464"}, "warning"),
+        ({"METRICS_BIND": "0.0.0.0:9464", "METRICS_TOKEN": TOKEN}, "ok"),
+        ({"METRICS_BIND": "9464"}, "ok"),
+        ({"METRICS_TOKEN": TOKEN}, "ok"),
+    ],
+)
+def test_doctor_warns_of_metrics_that_every_program_can_read(texts: dict[str, str], result: str) -> None:
+    found = check_metrics(load(texts, None))
+
+    assert (found.code, found.result) == ("settings.metrics", result)
+    assert TOKEN not in str(found)
+
+
+def test_a_command_does_not_load_what_only_metrics_need() -> None:
+    code = "import sys, agents_app.app; print({'prometheus_client', 'agents_app.metrics.answer'} & sys.modules.keys())"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(shared_copy())}
+
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+
+    assert ran.stdout == "set()\n"
