@@ -77,10 +77,21 @@ def test_a_database_with_rows_is_not_overwritten(flask_db: FlaskDb, schema_url: 
     assert _all_rows(new_url) == before
 
 
+def test_a_column_that_the_models_lack_is_not_left_out(
+    flask_db: FlaskDb, sqlite_schema_url: str, tmp_path: Path
+) -> None:
+    run_sql(sqlite_schema_url, "ALTER TABLE agents ADD COLUMN purpose TEXT")
+
+    refusal = _refusal(flask_db(sqlite_schema_url, "copy", "--to", f"sqlite:///{tmp_path / 'new.db'}"))
+
+    assert "The columns of agents are not those of this release (purpose). Nothing was copied." in refusal
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
         ("mysql://host/db", "--to must begin with postgresql:// or sqlite:///."),
+        ("sqlite:////no/such/folder/new.db", "There is no folder /no/such/folder. Nothing was copied."),
         ("sqlite:///", "--to must name a file for SQLite and nothing else"),
         ("postgresql+asyncpg://u:geheim@h/d", "--to names a driver that the console does not use."),
         ("postgresql://operator:geheim@127.0.0.1:1/console", "Start the server, or correct host and port in --to."),
@@ -184,6 +195,16 @@ def test_the_settings_that_change_are_printed_without_the_password(
     assert fetch_rows(postgres_url, "SELECT schemaname FROM pg_tables WHERE tablename = 'agents'") == [("Con sole",)]
 
 
+def test_a_console_is_copied_to_another_schema_of_its_database(flask_db: FlaskDb, postgres_schema_url: str) -> None:
+    fill_every_table(postgres_schema_url)
+
+    result = flask_db(postgres_schema_url, "copy", "--to", postgres_schema_url, "--schema", "other")
+
+    assert result.exit_code == 0, result.output
+    other = with_schema(parse_url(postgres_schema_url), "other").render_as_string(hide_password=False)
+    assert _all_rows(other) == _all_rows(postgres_schema_url)
+
+
 def test_tables_of_another_program_stay(flask_db: FlaskDb, schema_url: str, new_url: str) -> None:
     fill_every_table(schema_url)
     run_sql(new_url, "CREATE TABLE theirs (n integer)", "INSERT INTO theirs VALUES (7)")
@@ -225,8 +246,8 @@ def test_a_write_during_the_copy_is_noticed_or_left_out(schema_url: str, new_url
     calls = iter(range(9))
 
     def config() -> Config:
-        # The second call is after the copy has begun to read.
-        if next(calls) == 1:
+        # The third call is after the copy has begun to read.
+        if next(calls) == 2:
             run_sql(schema_url, "UPDATE users SET name = 'Later'")
         return console_config(schema_url)
 
@@ -243,6 +264,7 @@ def test_a_write_during_the_copy_is_noticed_or_left_out(schema_url: str, new_url
         assert not _all_rows(new_url)["users"]
 
 
+@pytest.mark.long
 def test_the_console_works_on_the_copy_with_the_same_keys(
     open_console: OpenConsole, flask_db: FlaskDb, sqlite_schema_url: str, postgres_url: str
 ) -> None:

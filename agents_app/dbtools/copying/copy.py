@@ -60,22 +60,24 @@ def copy_database(
     require_one_head(script)
     tables = _in_order(metadata)
     with snapshot_connection(source) as connection:
-        position = read_position(connection, script)
-        _require_at_head(position)
+        _require_at_head(read_position(connection, script))
         checks.require_columns_of_models(connection, tables.ordered)
         with target.naming_target(to):
             target.require_usable(connection, to, script, tables.ordered)
         print_progress("Looking for values that cannot be copied.")
         is_postgresql = to.get_backend_name() == "postgresql"
         checks.require_valid_values(connection, tables.ordered, for_postgresql=is_postgresql)
-        with target.naming_target(to):
-            target.create_tables(to, script, make_config())
+    # While no snapshot is open: in another schema of the same database, steps would wait for it.
+    with target.naming_target(to):
+        target.create_tables(to, script, make_config())
+    with snapshot_connection(source) as connection:
         counts = {table.name: _count(connection, table) for table in tables.ordered}
         limits = make_config().attributes.get("limits", Limits())
         with readable_errors(to), _writing(to, limits) as copy:
+            revision = _require_same_revision(connection, copy)
             _copy_rows(connection, copy, tables, sum(counts.values()))
             _compare(connection, copy, tables, source=None if while_running else source, counts=counts)
-    return Copy(position.head, counts, round(time.monotonic() - started, 2))
+    return Copy(revision, counts, round(time.monotonic() - started, 2))
 
 
 def _in_order(metadata: sa.MetaData) -> _Tables:
@@ -109,6 +111,13 @@ def _count(connection: Connection, table: sa.Table) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
 
+def _require_same_revision(source: Connection, copy: Connection) -> str:
+    found = read_revisions(copy)
+    if read_revisions(source) != found:
+        raise CommandError(f"The two databases are not at the same revision. {NOTHING_COPIED}")
+    return ", ".join(found)
+
+
 def _copy_rows(source: Connection, copy: Connection, tables: _Tables, total: int) -> None:
     # Another copy may have ended since the first look.
     target.require_no_rows(copy, tables.ordered)
@@ -127,17 +136,18 @@ def _compare(
     snapshot: Connection, copy: Connection, tables: _Tables, *, source: URL | None, counts: dict[str, int]
 ) -> None:
     """Compare the copy with the source as it is now or, without `source`, with the snapshot."""
-    with snapshot_connection(source) if source else nullcontext(snapshot) as present:
-        if read_revisions(present) != read_revisions(copy):
-            raise CommandError(f"The two databases are not at the same revision. {NOTHING_COPIED}")
-        with progress_bar("Compare", sum(counts.values())) as advance:
-            for table in tables.ordered:
-                if difference := _difference(present, copy, table):
-                    if source and not _difference(snapshot, copy, table):
-                        what = f"The console wrote to {table.name} while it was copied. {NOTHING_COPIED}"
-                        raise CommandError(f"{what} {STOP_FIRST}")
-                    raise CommandError(f"{difference} {NOTHING_COPIED}")
-                advance(counts[table.name])
+    with (
+        snapshot_connection(source) if source else nullcontext(snapshot) as present,
+        progress_bar("Compare", sum(counts.values())) as advance,
+    ):
+        for table in tables.ordered:
+            difference = _difference(present, copy, table)
+            if difference and source and not _difference(snapshot, copy, table):
+                what = f"The console wrote to {table.name} while it was copied. {NOTHING_COPIED}"
+                raise CommandError(f"{what} {STOP_FIRST}")
+            if difference:
+                raise CommandError(f"{difference} {NOTHING_COPIED}")
+            advance(counts[table.name])
 
 
 def _difference(source: Connection, copy: Connection, table: sa.Table) -> str | None:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, Connection
 
 from agents_app.database.session import database_identity
 from agents_app.database.url import printable_url
+from agents_app.db import INSTANCE_FOLDER
 from agents_app.dbtools.copying.rows import NOTHING_COPIED
 from agents_app.dbtools.database.advice import SETTING
 from agents_app.dbtools.database.connections import connect, connect_without_schema, create_file_or_schema
@@ -59,6 +60,8 @@ def require_usable(source: Connection, target: URL, script: ScriptDirectory, tab
     """Raise CommandError or Unavailable, and change nothing, if the target is the source or cannot get the copy."""
     if target.get_backend_name() == "sqlite":
         path = Path(target.database or "")
+        if path.parent != INSTANCE_FOLDER and not path.parent.is_dir():
+            raise CommandError(f"There is no folder {path.parent}. {NOTHING_COPIED}")
         if not path.exists():
             return
         if source.dialect.name == "sqlite" and path.samefile(source.engine.url.database or ""):
