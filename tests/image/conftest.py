@@ -9,10 +9,10 @@ from tests.image.container import Image, make_image, require, shared_folder
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+def image(request: pytest.FixtureRequest) -> Image:
     """The image that `deploy/build-image` builds."""
     require("buildah", "bwrap", "mmdebstrap")
-    return Image(shared_folder(tmp_path_factory, "image", make_image))
+    return Image(shared_folder(request, "image", make_image))
 
 
 @pytest.fixture

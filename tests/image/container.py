@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.project import PARTS, copy_project
+from tests.project import copy_project
+from tests.wheel import wheel
 
 PROGRAMS = {
     "buildah": "buildah",
@@ -27,8 +27,6 @@ PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
 }
-# What the wheel has besides the parts of `copy_project`.
-IN_WHEEL = (*PARTS, ".env.example", "README.md", "requirements-mssql.txt", "requirements-wheel.txt")
 # Only to become the user of the image. The process itself has none of them.
 BECOMES_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 
@@ -44,10 +42,11 @@ def require(*names: str) -> None:
     pytest.skip(reason)
 
 
-def shared_folder(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+def shared_folder(request: pytest.FixtureRequest, name: str, make: Callable[[Path], None]) -> Path:
     """A folder that `make` fills, once for all processes of pytest."""
-    base = factory.getbasetemp()
-    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    base: Path = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    # A process of xdist has a folder of its own in that of all.
+    base = base.parent if hasattr(request.config, "workerinput") else base
     folder = base / name
     with (base / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -66,17 +65,9 @@ def run(*command: str | Path, **options: Any) -> str:
     return done.stdout
 
 
-def make_wheel(folder: Path) -> None:
-    """Write the wheel of the project into a folder."""
-    project = copy_project(folder / "project", IN_WHEEL)
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
-    run(sys.executable, "-m", "pip", "wheel", *options, ".", cwd=project)
-    shutil.rmtree(project)
-
-
 def make_image(folder: Path) -> None:
     """Write wheel and image into a folder, and unpack the image to `root`."""
-    make_wheel(folder)
+    shutil.copy(wheel(), folder)
     project = copy_project(folder / "project", ("deploy",))
     said = run(project / "deploy" / "build-image", folder)
     archive = next(folder.glob("*.image.tar"))

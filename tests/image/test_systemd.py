@@ -1,7 +1,9 @@
 """The units of `deploy/`, and the blocks of docs/install.md, typed into a new Debian that boots."""
 
 import re
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ import pytest
 from agents_app.paths import ROOT
 from tests.cli.conftest import free_port
 from tests.documents import read_blocks
-from tests.image.container import make_wheel, require
+from tests.image.container import require
 from tests.image.machine import Machine, new_machine, put
+from tests.wheel import wheel
 
 DEPLOY = ROOT / "deploy"
 SERVICES = sorted(path.name for path in DEPLOY.glob("*.service"))
@@ -85,13 +88,13 @@ def test_systemd_finds_nothing_wrong_in_the_units_and_little_exposed(tmp_path: P
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> Iterator[Machine]:
     """A new machine with the wheel in the home folder of root."""
     require("mmdebstrap", "systemd-nspawn")
-    make_wheel(tmp_path)
     new = new_machine(tmp_path)
-    put(new, next(tmp_path.glob("*.whl")))
-    return new
+    put(new, wheel())
+    yield new
+    shutil.rmtree(new.root)
 
 
 @pytest.mark.long
