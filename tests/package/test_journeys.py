@@ -133,7 +133,7 @@ def test_no_command_changes_a_file_of_the_installation(installed: Installed) -> 
     assert hashes(programs_of_wheel().parent) == before
 
 
-@pytest.mark.parametrize("words", ["db migrate -m x", "db revision -m x", "db merge heads", "db init", "db edit"])
+@pytest.mark.parametrize("words", ["db migrate -m x", "db revision -m x", "db edit"])
 def test_steps_are_written_in_a_checkout_only(installed: Installed, words: str) -> None:
     refused = installed(*words.split())
 

@@ -1,6 +1,6 @@
 """The operations of `op` that Alembic does not have, or that behave differently in this project."""
 
-# Whoever uses one of them has all: a step can call each.
+# They are imported together, because a step can call each.
 from agents_app.dbtools.operations import constraints as constraints
 from agents_app.dbtools.operations import dangers as dangers
 from agents_app.dbtools.operations import enum_values as enum_values
