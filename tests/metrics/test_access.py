@@ -21,6 +21,12 @@ from tests.project import shared_copy
 Watch = Callable[..., Watched]
 
 
+@pytest.fixture
+def schema_url(sqlite_schema_url: str) -> str:
+    """One database is enough: access does not depend on it."""
+    return sqlite_schema_url
+
+
 @pytest.mark.parametrize(
     ("texts", "sentence"),
     [
@@ -152,6 +158,7 @@ def test_doctor_warns_of_metrics_that_every_program_can_read(texts: dict[str, st
     assert TOKEN not in str(found)
 
 
+@pytest.mark.long
 def test_a_command_does_not_load_what_only_metrics_need() -> None:
     code = "import sys, agents_app.app; print({'prometheus_client', 'agents_app.metrics.answer'} & sys.modules.keys())"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(shared_copy())}

@@ -20,6 +20,12 @@ METRIC = re.compile(r"\bagent_console_\w+")
 TARGET = {"job": "agent-console", "instance": "console:9464"}
 
 
+@pytest.fixture
+def schema_url(sqlite_schema_url: str) -> str:
+    """One database is enough: both have the same metrics."""
+    return sqlite_schema_url
+
+
 def promtool(*words: str) -> None:
     ran = subprocess.run(["promtool", *words], check=False, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -29,6 +29,7 @@ def one(found: Samples, name: str) -> float:
     return found[name, frozenset()]
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_named_with_its_setting(ready: Checkout) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
