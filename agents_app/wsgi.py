@@ -1,5 +1,6 @@
 """The app of a process: for the commands, and for a WSGI server (`agents_app.wsgi:app`)."""
 
+import gc
 import sys
 
 from agents_app import terminal
@@ -10,6 +11,9 @@ from agents_app.errors import ConfigurationError
 standard_output.report_failures()
 terminal.replace_unprintable()
 terminal.require_valid(sys.argv[1:])
+# What is loaded stays. `flask_command.py` switched the collector off.
+gc.freeze()
+gc.enable()
 try:
     app = create_app()
 except ConfigurationError as refusal:

@@ -174,7 +174,6 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
             "flask",
             "flask_wtf",
             "itsdangerous",
-            "lucide",
             "markupsafe",
             "pydantic",
             "pydantic_core",

@@ -13,10 +13,9 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from agents_app import config
+from agents_app import config, dbtools
 from agents_app.cli.commands import ConsoleCommand, schema_behind_error
 from agents_app.cli.output import print_message, print_warning
-from agents_app.dbtools import upgrade_to_head
 from agents_app.errors import ConfigurationError, Unavailable
 from agents_app.operations import encryption_keys, health
 from agents_app.paths import COMMAND, HOME, HOME_VARIABLE, display_path
@@ -123,7 +122,7 @@ def _create_or_upgrade() -> None:
     file = Path(url.database or "")
     lines = [f"{'Upgrading' if file.exists() else 'Creating'} the database {display_path(file)}..."]
     # The reader needs one line, not one for each step, and none where the file cannot be created.
-    upgrade_to_head(url, backup_folder, lambda _step: print_message(lines.pop()) if lines else None, limits)
+    dbtools.upgrade_to_head(url, backup_folder, lambda _step: print_message(lines.pop()) if lines else None, limits)
 
 
 def _require_writable_home() -> None:

@@ -14,6 +14,7 @@ from agents_app.config import Settings
 from agents_app.http import paths_of_files
 from agents_app.server.buffering import BufferingMiddleware
 from agents_app.server.protocol import HttpProtocol
+from agents_app.web import icons
 
 # Longer than any request can take. Requests that still run then are cancelled.
 GRACE_S = 30
@@ -43,6 +44,8 @@ def configure(app: Flask) -> Config:
         proxy_headers=False,
     )
     config.load()
+    # Every page needs it.
+    icons.sprite()
     return config
 
 
