@@ -29,7 +29,7 @@ Environment=PIP_CERT=/certificates.crt DEBIAN_FRONTEND=noninteractive HOME=/root
 ExecStart=/bin/bash -e /typed.sh
 StandardOutput=file:/typed.out
 StandardError=file:/typed.out
-TimeoutStartSec=300
+TimeoutStartSec=900
 ExecStopPost=/bin/sh -c 'echo $EXIT_STATUS > /typed.code'
 ExecStopPost=/bin/systemctl poweroff --force
 """
