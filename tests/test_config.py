@@ -75,6 +75,7 @@ BAD = [
     ("API_DOCS_PATH", "/api docs"),
     ("API_DOCS_PATH", "/<path>"),
     ("LOG_LEVEL", "loud"),
+    ("LOG_FORMAT", f"text-{CANARY}"),
     ("BACKUP_FOLDER", "~nobody-of-that-name/backups"),
     ("CONNECTION_TESTS", "false"),
     ("CONNECTION_TEST_NETWORKS", "10.0.0.0/8,"),
