@@ -52,6 +52,9 @@ dist: $(VENV)/.test ## Build the wheel, the source archive, the SBOM and their h
 image: dist ## Build the image into dist/ (as root, with Debian's buildah and mmdebstrap)
 	@deploy/build-image dist
 
+bench-footprint: $(VENV)/.test ## Measure memory and start (OPTIONS='new --starts 3' for this release only)
+	@$(RUN) benchmarks.footprint $(OPTIONS)
+
 bench-migrations: $(VENV)/.test ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
 	@$(RUN) benchmarks.migrations $(OPTIONS)
 
