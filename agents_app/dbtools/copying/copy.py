@@ -61,12 +61,7 @@ def copy_database(
     tables = _in_order(metadata)
     with snapshot_connection(source) as connection:
         _require_at_head(read_position(connection, script))
-        checks.require_columns_of_models(connection, tables.ordered)
-        with target.naming_target(to):
-            target.require_usable(connection, to, script, tables.ordered)
-        print_progress("Looking for values that cannot be copied.")
-        is_postgresql = to.get_backend_name() == "postgresql"
-        checks.require_valid_values(connection, tables.ordered, for_postgresql=is_postgresql)
+        _require_copyable(connection, to, script, tables.ordered)
     # While no snapshot is open: in another schema of the same database, steps would wait for it.
     with target.naming_target(to):
         target.create_tables(to, script, make_config())
@@ -78,6 +73,14 @@ def copy_database(
             _copy_rows(connection, copy, tables, sum(counts.values()))
             _compare(connection, copy, tables, source=None if while_running else source, counts=counts)
     return Copy(revision, counts, round(time.monotonic() - started, 2))
+
+
+def _require_copyable(connection: Connection, to: URL, script: ScriptDirectory, tables: list[sa.Table]) -> None:
+    checks.require_columns_of_models(connection, tables)
+    with target.naming_target(to):
+        target.require_usable(connection, to, script, tables)
+    print_progress("Looking for values that cannot be copied.")
+    checks.require_valid_values(connection, tables, for_postgresql=to.get_backend_name() == "postgresql")
 
 
 def _in_order(metadata: sa.MetaData) -> _Tables:
