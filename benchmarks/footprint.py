@@ -28,6 +28,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from agents_app.paths import ROOT
+from benchmarks.memory import memory
 from benchmarks.migrations import rows
 from benchmarks.migrations.load import API, agent_values, send
 from benchmarks.migrations.releases import OLD_NAME, BenchmarkError, Release, commit, old_release
@@ -142,22 +143,6 @@ def _answers(port: int) -> bool:
     with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/sign-in", timeout=5) as answer:
         return bool(answer.status == 200)
     return False
-
-
-def memory(parent: int) -> tuple[float, float]:
-    """PSS and RSS in MB, of a process and the processes that it started."""
-    found = {parent}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(file.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.add(int(file.parent.name))
-    sums = {"Pss": 0.0, "Rss": 0.0}
-    for number in found:
-        for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name in sums:
-                sums[name] += int(value.split()[0]) / 1024
-    return sums["Pss"], sums["Rss"]
 
 
 def measure(figures: Figures, words: list[str], release: Release, port: int, options: argparse.Namespace) -> None:
