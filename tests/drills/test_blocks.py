@@ -7,7 +7,8 @@ from agents_app.paths import ROOT
 from tests.documents import read_blocks
 from tests.drills.machine import BLOCKS, PAGES
 
-DRILLS = "".join(file.read_text() for file in sorted(Path(__file__).parent.glob("test_*.py")))
+FILES = [*sorted(Path(__file__).parent.glob("test_*.py")), ROOT / "tests" / "image" / "test_operations.py"]
+DRILLS = "".join(file.read_text() for file in FILES)
 
 
 def test_every_block_of_commands_has_a_name_of_its_own() -> None:

@@ -101,9 +101,18 @@ class Image:
         return config
 
     def command(
-        self, data: Path, settings: Mapping[str, str], *words: str, binds: Mapping[str, Path], entry: bool = True
+        self,
+        data: Path,
+        settings: Mapping[str, str],
+        *words: str,
+        binds: Mapping[str, Path],
+        folders: Mapping[str, Path] | None = None,
+        entry: bool = True,
     ) -> list[str]:
-        """The command that runs a container with this folder as /data, `words` instead of its default ones."""
+        """The command that runs a container with this folder as /data, `words` instead of its default ones.
+
+        It can write to `folders`, and only read `binds`.
+        """
         user, group = self.config["User"].split(":")
         environment = {**dict(line.split("=", 1) for line in self.config["Env"]), **settings}
         inside = ["--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs"]
@@ -112,6 +121,7 @@ class Image:
             *(word for name in BECOMES_USER for word in ("--cap-add", name)),
             *("--ro-bind", str(self.root), "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"),
             *("--perms", "1777", "--tmpfs", "/tmp", "--bind", str(data), "/data"),
+            *(word for target, source in (folders or {}).items() for word in ("--bind", str(source), target)),
             *(word for target, source in binds.items() for word in ("--ro-bind", str(source), target)),
             "--clearenv",
             *(word for pair in environment.items() for word in ("--setenv", *pair)),

@@ -1,0 +1,161 @@
+"""The section "An image" of docs/operations.md, typed by an operator who has only `compose.yaml` and the image."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from agents_app.paths import ROOT
+from tests import postgres
+from tests.cli.conftest import free_port
+from tests.documents import missing_lines, read_blocks
+from tests.drills.machine import BLOCKS, READY
+from tests.image.container import Image
+
+pytestmark = pytest.mark.long
+
+(INSTALL,) = (block for block in read_blocks(ROOT / "docs" / "install.md") if "docker compose up" in block.text)
+DOCKER = f"""#!/bin/sh
+PYTHONPATH={ROOT} exec {sys.executable} -m tests.image.engine "$@"
+"""
+AGENTS = "docker compose run --rm --no-deps -T console agents list --json"
+DAY_S = 86_400
+
+
+class Host:
+    """A server with an engine: a folder with `compose.yaml`, and one for what the engine keeps."""
+
+    def __init__(self, root: Path, image: Image, cluster: postgres.Cluster) -> None:
+        self.root, self.folder, self.engine = root, root / "srv", root / "engine"
+        for folder in (self.folder, self.engine, root / "root", root / "bin"):
+            folder.mkdir(parents=True)
+        (root / "bin" / "docker").write_text(DOCKER)
+        (root / "bin" / "docker").chmod(0o755)
+        # Debian's folder of sockets is open to every user, too.
+        cluster.folder.chmod(0o755)
+        self.address = f"127.0.0.1:{free_port()}"
+        host = {"image": image.folder, "sockets": cluster.folder, "address": self.address}
+        host |= {"programs": postgres.pg_ctl().parent}
+        (self.engine / "host.json").write_text(json.dumps(host, default=str))
+
+    def drill(self, name: str) -> str:
+        """Type the block with this name. Returns what it printed, which must have every line that the page shows."""
+        block = BLOCKS[name]
+        run = self._run(block.text)
+        printed = run.stdout + run.stderr
+        assert run.returncode == 0, f"{block.place}: {printed}"
+        assert missing_lines(block, run) == [], f"{block.place}: {printed}"
+        return printed
+
+    def type(self, lines: str) -> str:
+        """Type lines, which must succeed. Returns standard output."""
+        run = self._run(lines)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def backups(self) -> list[str]:
+        """The names of the backups."""
+        return sorted(path.name for path in (self.folder / "backups").iterdir())
+
+    def _run(self, lines: str) -> "subprocess.CompletedProcess[str]":
+        lines = lines.replace("127.0.0.1:8000", self.address).replace("/root/", f"{self.root}/root/")
+        environment = {"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}", "ENGINE": str(self.engine)}
+        words = ["bash", "-c", f"set -eo pipefail\n{lines.strip()}"]
+        return subprocess.run(words, check=False, cwd=self.folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def new_host(tmp_path: Path, image: Image) -> Iterator[Callable[[str], Host]]:
+    """Makes servers. Their consoles and databases end with the test."""
+    with ExitStack() as stack:
+
+        def make(name: str) -> Host:
+            cluster = stack.enter_context(postgres.cluster())
+            cluster.execute_as_superuser(f"CREATE DATABASE console OWNER {postgres.OWNER}")
+            host = Host(tmp_path / name, image, cluster)
+            stack.callback(host.type, "docker compose stop console")
+            return host
+
+        yield make
+
+
+@pytest.fixture
+def host(new_host: Callable[[str], Host]) -> Host:
+    """A server that runs 0.2.0 with the agents of `demo`. 0.3.0 is the same image with another name."""
+    host = new_host("host")
+    shutil.copy(ROOT / "deploy" / "compose.yaml", host.folder)
+    host.type("docker load --input agent-console-0.2.0.image.tar")
+    host.type(f"{INSTALL.text}\ndocker compose run --rm --no-deps -T console demo\n{READY}")
+    return host
+
+
+def test_a_backup_is_on_the_host_and_old_ones_are_removed_after_it(host: Host) -> None:
+    folder = host.folder / "backups"
+    for name, days in (("old", 40), ("newer", 20)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - days * DAY_S,) * 2)
+    (folder / "rows-of-a-step").mkdir()
+    os.utime(folder / "rows-of-a-step", (time.time() - 40 * DAY_S,) * 2)
+
+    host.drill("image-look")
+    host.drill("image-backup")
+
+    (backup,) = (folder / name for name in host.backups() if name.startswith("console-"))
+    assert backup.stat().st_mode & 0o077 == 0
+    assert set(host.backups()) == {backup.name, "newer", "report.zip", "rows-of-a-step"}
+    assert "secrets/secret_key" in host.type("tar -tzf /root/agent-console-settings.tar.gz")
+
+
+def test_a_new_release_is_deployed_while_the_old_one_runs_and_there_is_a_way_back(host: Host) -> None:
+    agents = host.type(AGENTS)
+    before = (host.engine / "pid").read_text()
+
+    host.drill("image-upgrade-deploy")
+    assert (host.engine / "pid").read_text() == before
+    host.type(READY)
+    host.drill("image-upgrade-switch")
+    assert (host.engine / "pid").read_text() != before
+    host.drill("image-roll-back")
+    host.drill("image-upgrade-switch")
+    host.drill("image-upgrade-finish")
+
+    assert host.type(AGENTS) == agents
+
+
+def test_a_backup_with_its_keys_is_restored_here_and_on_another_host(
+    host: Host, new_host: Callable[[str], Host]
+) -> None:
+    agents = host.type(AGENTS)
+    host.drill("image-backup")
+    host.type(
+        "docker compose run --rm --no-deps -T console users invite --role viewer\nrm -r secrets .env compose.yaml"
+    )
+
+    host.type("tar -xzf /root/agent-console-settings.tar.gz")
+    host.drill("image-restore-clear")
+    host.drill("image-restore")
+    assert host.type(AGENTS) == agents
+
+    host.drill("image-move-old")
+    new = new_host("new")
+    # The copy with scp. The console has another port there, because both hosts have one address.
+    shutil.move(host.root / "root" / "moving.tar.gz", new.root / "root")
+    new.drill("image-move-new")
+    assert new.type(AGENTS) == agents
+    assert new.type("stat --format %u backups") == host.type("stat --format %u backups")
+
+
+def test_the_keys_are_changed_in_their_files(host: Host) -> None:
+    host.drill("image-rotate-add")
+    host.drill("image-rotate-use")
+    host.drill("image-rotate-remove")
+    host.drill("image-rotate-others")
+
+    assert (host.folder / "secrets" / "encryption_keys").read_text().startswith("k2:")
