@@ -1,7 +1,8 @@
 """A server of an operator in a folder: the console installed from the wheel, and the commands of a page typed there.
 
 Everything that `docs/operations.md` names below `/` is below the folder. Three programs are not the real ones, because
-a test cannot have them: `systemctl` starts and stops `agent-console serve`; `sudo` and `setpriv` stay the same user.
+a test cannot have them: `systemctl` starts and stops `agent-console serve`; `runuser`, `sudo` and `setpriv` stay the
+same user.
 """
 
 import os
@@ -31,6 +32,7 @@ ABSOLUTE = re.compile(r"(?<![\w./}])/(?=(?:etc|opt|root|usr|var)/)|(?<=-C )/(?= 
 # The lock is held by all processes of the console, so that it is free when the last of them has ended.
 SYSTEMCTL = """#!/bin/bash
 set -e
+[ "$1" != daemon-reload ] || exit 0
 file={root}/serve.pid
 if [ "$1" != start ] && [ -f "$file" ]; then
     kill "$(cat "$file")" || true
@@ -45,6 +47,11 @@ fi
 """
 SUDO = """#!/bin/sh
 [ "$1" = -u ] && export PGUSER="$2" && shift 2
+exec "$@"
+"""
+RUNUSER = """#!/bin/sh
+export PGUSER="$2"
+shift 3
 exec "$@"
 """
 SETPRIV = """#!/bin/sh
@@ -69,13 +76,13 @@ class Machine:
     def __post_init__(self) -> None:
         """Install the console, and write settings and keys."""
         self.address = self.names.setdefault("127.0.0.1:8000", f"127.0.0.1:{free_port()}")
-        for folder in ("etc/agent-console/keys", "opt", "root", "replacements", "usr/local/bin", self.home):
+        folders = ("etc/agent-console/keys", "etc/systemd/system", "opt", "root", "replacements", "usr/local/bin")
+        for folder in (*folders, self.home):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "opt" / "agent-console").symlink_to(self.program)
-        self.write(
-            "usr/local/bin/agent-console", self.translate((ROOT / "deploy" / "agent-console").read_text()), 0o755
-        )
+        self.install_command()
         self.write("replacements/systemctl", SYSTEMCTL.format(root=self.root), 0o755)
+        self.write("replacements/runuser", RUNUSER, 0o755)
         self.write("replacements/sudo", SUDO, 0o755)
         self.write("replacements/setpriv", SETPRIV, 0o755)
         # Relative to the home, so that the same file is right on another host, as with the paths of the page.
@@ -89,6 +96,11 @@ class Machine:
     def home(self) -> str:
         """The folder of the data, below the root."""
         return "var/lib/agent-console"
+
+    def install_command(self) -> None:
+        """Install the file of `deploy/`, with its paths below the root."""
+        text = self.translate((ROOT / "deploy" / "agent-console").read_text())
+        self.write("usr/local/bin/agent-console", text, 0o755)
 
     def write(self, path: str, text: str, mode: int = 0o600) -> None:
         """Write a file below the root."""

@@ -79,6 +79,8 @@ def test_no_agent_is_lost_or_made_twice_during_an_upgrade_and_the_way_back(
 
     with Writer(upgraded, token) as writer:
         upgraded.drill("upgrade-deploy")
+        upgraded.drill("upgrade-units")
+        upgraded.install_command()
         upgraded.drill("upgrade-switch")
         upgraded.drill("roll-back")
         upgraded.drill("upgrade-switch")

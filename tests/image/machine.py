@@ -25,6 +25,8 @@ Wants=basic.target
 [Service]
 Type=oneshot
 WorkingDirectory=/root
+# Stricter than the usual one: what the document types must not depend on it.
+UMask=0027
 Environment=PIP_CERT=/certificates.crt DEBIAN_FRONTEND=noninteractive HOME=/root LANG=C.UTF-8
 ExecStart=/bin/bash -e /typed.sh
 StandardOutput=file:/typed.out
@@ -60,6 +62,8 @@ def new_machine(folder: Path) -> Machine:
     return Machine(root)
 
 
-def put(machine: Machine, file: Path) -> None:
-    """Copy a file into the home folder of root."""
-    shutil.copy(file, machine.root / "root")
+def put(machine: Machine, file: Path, folder: str = ".") -> None:
+    """Copy a file into a folder in the home folder of root."""
+    into = machine.root / "root" / folder
+    into.mkdir(exist_ok=True)
+    shutil.copy(file, into)
