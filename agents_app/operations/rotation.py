@@ -66,7 +66,8 @@ def rotate(operator: str, report: Callable[[int], None]) -> RotationResult:
 def forget_lost_key(operator: str, key_id: str) -> None:
     """Remove a lost key from the known keys, so that the console can write again.
 
-    Secrets that only this key decrypts must be typed again. Raises NotFound, and Conflict if the key is not lost.
+    Secrets that only this key decrypts must be typed again. Raises NotFound, and Conflict if the key is not lost or
+    another one has its name.
     """
     known = encryption_keys.compare_known_keys()
     if key_id not in known:
@@ -74,6 +75,12 @@ def forget_lost_key(operator: str, key_id: str) -> None:
     if known[key_id]:
         raise Conflict(
             f"The key {key_id} is in ENCRYPTION_KEYS and is correct. Move its secrets with: {COMMAND} secrets rotate"
+        )
+    if known[key_id] is False:
+        # With this name in use, the lost key could not be added if it turns up, nor be told from the other one.
+        raise Conflict(
+            f"ENCRYPTION_KEYS has another key with the name {key_id}. Give that one a name that was never used, then "
+            + f"give {key_id} up. Nothing was changed."
         )
     with db.transaction() as session:
         session.execute(sa.delete(EncryptionKey).where(EncryptionKey.key_id == key_id))

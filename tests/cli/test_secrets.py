@@ -197,6 +197,21 @@ def test_a_present_or_unknown_key_is_not_given_up(app: Flask) -> None:
     assert status(app)[0] == 0
 
 
+def test_a_key_is_not_given_up_while_another_key_has_its_name(app: Flask) -> None:
+    make_agents(app)
+    right = keys_of(app)
+    use_keys(app, a_key("k1"))
+
+    refused = typed(app, "secrets", "give-up", "k1", "--confirm", "k1")
+
+    assert refused.exit_code == 1
+    assert (
+        "ENCRYPTION_KEYS has another key with the name k1. Give that one a name that was never used" in refused.stderr
+    )
+    use_keys(app, a_key("k2"), right)
+    assert status(app)[0] == 0
+
+
 def test_a_lost_key_is_given_up_once_its_id_is_typed_and_the_console_writes_again(app: Flask) -> None:
     maker, agent_id = make_agents(app)
     use_keys(app, a_key("k2"))
