@@ -140,9 +140,9 @@ def read_text(name: str, texts: Mapping[str, SettingText]) -> SettingText | None
     try:
         text = decode_file(path)
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{name}_FILE cannot be read: {reason_of(error)}.") from None
+        raise ConfigurationError(f"{name}_FILE cannot be read: {reason_of(error)}{_place_of(path)}.") from None
     if not text.strip():
-        raise ConfigurationError(f"{name}_FILE names an empty file.")
+        raise ConfigurationError(f"{name}_FILE names an empty file{_place_of(path)}.")
     return _clean_text(name, SettingText(text, f"{name}_FILE ({texts[f'{name}_FILE'].source})"))
 
 
@@ -153,6 +153,14 @@ def read_path(name: str, texts: Mapping[str, SettingText]) -> Path | None:
         return HOME / Path(found.value).expanduser() if found else None
     except RuntimeError as error:
         raise ConfigurationError(f"{name} cannot be read: {error}") from None
+
+
+def _place_of(path: Path) -> str:
+    # Empty if it may be no path: a key that was typed in place of the name of its file is not repeated. A name without
+    # a folder is below HOME, and a key can begin with "/".
+    folders = set(path.parents) - {HOME, *HOME.parents}
+    is_path = os.path.lexists(path) or any(map(os.path.isdir, folders))
+    return f" ({display_path(path)})" if is_path else ""
 
 
 def _variable_names(settings: Collection[str]) -> list[str]:

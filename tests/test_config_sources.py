@@ -182,7 +182,9 @@ def test_utf_16_is_named(env_file: Path, codec: str) -> None:
     env_file.write_bytes(f"SECRET_KEY={KEYS['SECRET_KEY']}\n".encode(codec))
 
     assert refusal_of(env_file) == f".env {UTF_16}"
-    assert refusal_of(env_file.with_name("none"), {"SECRET_KEY_FILE": str(env_file)}) == f"SECRET_KEY_FILE {UTF_16}"
+    assert refusal_of(env_file.with_name("none"), {"SECRET_KEY_FILE": str(env_file)}) == (
+        f"SECRET_KEY_FILE {UTF_16.removesuffix('.')} ({env_file.name})."
+    )
 
 
 def test_a_file_that_cannot_be_read_is_named(env_file: Path) -> None:
@@ -221,8 +223,16 @@ def test_a_file_of_a_setting_can_have_a_byte_order_mark_and_line_ends(tmp_path: 
 def test_an_empty_file_of_a_setting_is_refused(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("\n")
 
-    with pytest.raises(ConfigurationError, match=r"^DATABASE_URL_FILE names an empty file\.$"):
+    with pytest.raises(ConfigurationError, match=rf"^DATABASE_URL_FILE names an empty file \({tmp_path}/url\)\.$"):
         load({"DATABASE_URL_FILE": str(tmp_path / "url")}, None)
+
+
+def test_a_missing_file_of_a_setting_is_named_unless_its_name_may_be_the_secret(tmp_path: Path) -> None:
+    missing = "SECRET_KEY_FILE cannot be read: No such file or directory"
+
+    assert refusal_of(tmp_path / ".env", {"SECRET_KEY_FILE": f"{tmp_path}/none"}) == f"{missing} ({tmp_path}/none)."
+    for secret in (KEYS["SECRET_KEY"], f"/{KEYS['SECRET_KEY']}", f"a1/{KEYS['SECRET_KEY']}"):
+        assert refusal_of(tmp_path / ".env", {"SECRET_KEY_FILE": secret}) == f"{missing}."
 
 
 @pytest.mark.parametrize(

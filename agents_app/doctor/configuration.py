@@ -19,6 +19,11 @@ ADVICE = {
 }
 # For a name that is misspelled or set twice: the sentence of the problem says in which file.
 UNKNOWN_SOURCE = f"Correct it where it is set. {SEE}"
+# The setting is right, and the file that it names is missing, empty or not readable.
+RESTORE_FILE = (
+    "Restore the file, or correct the path. If it is there, let the console read it: "
+    + "chgrp agent-console FILE; chmod 640 FILE"
+)
 PROXY_SETTINGS = ("PUBLIC_URL", "BIND", "PROXY_HOPS")
 NOT_SET = "is not set"
 
@@ -29,7 +34,11 @@ def checks(
     """Check every setting, whether they fit each other, and the keys. `is_read` is False if `.env` has an error."""
     path = config.setting_files(environ, env_file if is_read else None).get(ENV_FILE)
 
+    key_errors = {**settings.key_errors, **wrong}
+
     def advice(name: str) -> str:
+        if key_errors.get(name, "").startswith(f"{name}_FILE "):
+            return RESTORE_FILE
         return ADVICE.get(settings.sources.get(name, ""), UNKNOWN_SOURCE).format(path=path)
 
     others = [name for name in wrong if name not in KEY_SETTINGS]
@@ -45,7 +54,6 @@ def checks(
         yield check_proxy(settings)
     if settings.has_metrics:
         yield check_metrics(settings)
-    key_errors = {**settings.key_errors, **wrong}
     for name in KEY_SETTINGS:
         yield _check_key(name, key_errors.get(name), advice(name), is_read=is_read)
 

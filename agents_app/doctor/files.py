@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
+from agents_app.config_sources import ENV_FILE
 from agents_app.db import INSTANCE_FOLDER
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 from agents_app.paths import COMMAND, display_path
@@ -21,7 +22,8 @@ Severity = Callable[..., Check]
 def settings_files(env_file: Path, named: Mapping[str, Path]) -> Iterator[Check]:
     """Check who can read `.env` and the files that `NAME_FILE` settings name."""
     if _mode(env_file) is None:
-        yield ok("files.env", f"There is no {display_path(env_file)}; settings come from the environment.")
+        other = f" and the file of {ENV_FILE}" if ENV_FILE in named else ""
+        yield ok("files.env", f"There is no {display_path(env_file)}; settings come from the environment{other}.")
     else:
         yield _check_mode("files.env", env_file, problem)
     for path in named.values():
