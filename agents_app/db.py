@@ -171,7 +171,7 @@ def _refuse_missing_sqlite_file(dialect: Dialect, _record: object, arguments: li
     path = Path(arguments[0]) if dialect.name == "sqlite" and arguments[0] != ":memory:" else None
     if path and not path.exists():
         has_folder = path.parent == INSTANCE_FOLDER or path.parent.is_dir()
-        raise sqlite3.OperationalError(MISSING_FILE if has_folder else os.strerror(errno.ENOENT))
+        raise sqlite3.OperationalError(f"{MISSING_FILE}: {path}" if has_folder else os.strerror(errno.ENOENT))
 
 
 @event.listens_for(Engine, "connect")

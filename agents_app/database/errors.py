@@ -16,6 +16,11 @@ NO_COLUMN = re.compile(r"no such column|has no column named")
 NO_SHARED_FILE = "SQLITE_IOERR_SHMSIZE"
 # SQLite has no such message: it creates a missing file.
 MISSING_FILE = "there is no such file"
+# Empty tables in place of a lost database would have to be removed again before a backup is restored.
+NO_DATABASE = (
+    f"There is no database yet. Run: {COMMAND} db deploy. If there was one, restore a backup of it instead: "
+    + f"{COMMAND} db restore --newest"
+)
 # Messages of PostgreSQL and PgBouncer when a connection fails; the driver has no code for these.
 CONNECTION_LIMIT = re.compile(r"no more connections allowed|too many clients|too many connections|connection slots are")
 LOGIN_FAILED = re.compile(r"authentication failed|no such user|role \".*\" does not exist|no password supplied")
@@ -63,8 +68,8 @@ def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     state = getattr(getattr(error, "orig", None), "pgcode", None)
     if state == "53100" or "disk is full" in cause or _lacks_shared_file(error):
         return StorageFull("The database has no disk space left. Nothing was changed.")
-    if cause == MISSING_FILE:
-        return Unavailable(f"There is no database yet. Run: {COMMAND} db deploy", code="schema_behind")
+    if cause.startswith(MISSING_FILE):
+        return Unavailable(NO_DATABASE, code="schema_behind")
     if state == "42P01" or "no such table" in cause or state == "42703" or NO_COLUMN.search(cause):
         return Unavailable(f"The database schema is behind the program. Run: {COMMAND} db deploy", code="schema_behind")
     if state == "42501":

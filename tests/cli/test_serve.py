@@ -69,7 +69,10 @@ def test_a_missing_sqlite_file_stops_it_and_is_not_created(ready: Checkout, tmp_
     refused = ready.flask("serve", DATABASE_URL=f"sqlite:///{tmp_path / 'moved.db'}", PUBLIC_URL=PUBLIC)
 
     assert refused.returncode == 1
-    assert refused.stderr == "Error: There is no database yet. Run: flask db deploy\n  there is no such file\n"
+    assert refused.stderr == (
+        "Error: There is no database yet. Run: flask db deploy. If there was one, restore a backup of it instead: "
+        + f"flask db restore --newest\n  there is no such file: {tmp_path / 'moved.db'}\n"
+    )
     assert not (tmp_path / "moved.db").exists()
 
 

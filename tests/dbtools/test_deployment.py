@@ -118,7 +118,7 @@ def test_a_deployment_creates_a_missing_sqlite_file_and_read_only_commands_do_no
     for words in (("deploy", "--dry-run"), ("status",), ("plan",), ("rehearse",)):
         result = flask_db(sqlite_url, *words)
         assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
-        assert "there is no such file yet; flask db upgrade creates it." in result.stderr
+        assert "there is no such file yet; flask db deploy creates it." in result.stderr
         assert not file.exists()
 
     assert flask_db(sqlite_url, "deploy").exit_code == 0

@@ -81,7 +81,7 @@ def test_every_command_except_upgrade_reports_a_missing_sqlite_file_and_does_not
 ) -> None:
     refusal = _refusal(COMMANDS[verb], f"sqlite:///{tmp_path / 'consle.db'}")
 
-    assert "there is no such file yet; flask db upgrade creates it. Check DATABASE_URL." in refusal
+    assert "there is no such file yet; flask db deploy creates it. Check DATABASE_URL." in refusal
     assert not (tmp_path / "consle.db").exists()
 
 

@@ -143,8 +143,8 @@ def _outcome(url: URL, steps: Steps, *, has_failed: bool = False) -> str:
 
 def _cause(error: DBAPIError, url: URL) -> str:
     text = _hide_password(str(error.orig), url)
-    if text == MISSING_FILE:
-        return f"{text} yet; {COMMAND} db upgrade creates it"
+    if text.startswith(MISSING_FILE):
+        return f"{MISSING_FILE} yet; {COMMAND} db deploy creates it"
     if url.get_backend_name() == "sqlite":
         # While a table is rebuilt, its copy has another name.
         return text.replace(REBUILT, "").rstrip(".")
