@@ -193,9 +193,34 @@ def _back_up_and_restore(url: str, other: str) -> None:
     assert again.stderr.count("\n") == 1
 
 
-def _run_flask_db(words: str, url: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "LANG": LANGUAGE}
-    command_line = [str(programs() / "python"), "-m", "flask", "db", *words.split()]
+def test_the_newest_backup_of_the_folder_is_restored_whatever_its_database_is_called(
+    sqlite_schema_url: str, tmp_path: Path
+) -> None:
+    folder, other = tmp_path / "backups", f"sqlite:///{tmp_path / 'other.db'}"
+    folder.mkdir()
+    in_folder = {"BACKUP_FOLDER": str(folder)}
+    none = _run_flask_db("restore --newest", other, code=1, **in_folder)
+    newest = _backup(sqlite_schema_url, folder, None).file
+    # Copied later, but taken before.
+    old = newest.with_name("old-20200101T000000Z.sqlite")
+    old.write_bytes(newest.read_bytes())
+
+    restored = _run_flask_db("restore --newest", other, **in_folder)
+
+    assert "There is no backup of this type of database in " in none.stderr
+    assert newest.name in restored.stdout
+
+
+@pytest.mark.parametrize("words", [[], [""], ["--newest", "FILE"]])
+def test_a_restore_needs_the_name_of_a_backup_or_newest(sqlite_url: str, words: list[str]) -> None:
+    refused = _run_flask_db("restore", sqlite_url, *words, code=2)
+
+    assert "Name the file of a backup, or give --newest." in refused.stderr
+
+
+def _run_flask_db(words: str, url: str, *more: str, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "error", "LANG": LANGUAGE, **settings}
+    command_line = [str(programs() / "python"), "-m", "flask", "db", *words.split(), *more]
     run = subprocess.run(command_line, cwd=shared_copy(), env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == code, run.stderr
     return run

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from agents_app.database.url import parse_url
 from agents_app.db import db
-from agents_app.dbtools.backup.backups import create_backup, restore_backup
+from agents_app.dbtools.backup.backups import create_backup, newest_backup, restore_backup
 from agents_app.dbtools.backup.signals import interrupt_on_signals
 from agents_app.dbtools.configuration import console_url, migration_url
 from agents_app.dbtools.console_session import require_same_database
@@ -69,14 +69,26 @@ def backup_command(file: Path | None, as_json: bool) -> None:
 
 
 @click.command("restore")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("name", metavar="[FILE]", required=False)
+@click.option("--newest", is_flag=True, help="Restore the newest backup of the backup folder.")
 @AS_JSON
-def restore_command(file: Path, as_json: bool) -> None:
+def restore_command(name: str | None, newest: bool, as_json: bool) -> None:
     """Restore the backup FILE into an empty database."""
+    if bool(name) == newest:
+        raise click.UsageError("Name the file of a backup, or give --newest.")
     with migration_url_or_exit() as url, interrupt_on_signals():
+        file = Path(name) if name else _newest_file(url)
         position = restore_backup(url, file)
     answer = {"file": str(file), "revision": position.current, "pending": [asdict(step) for step in position.pending]}
     print_answer(as_json, answer, iter([f"Restored {display_path(file)}: {_position_text(position)}", KEYS_NEEDED]))
+
+
+def _newest_file(url: URL) -> Path:
+    folder: Path = current_app.config["BACKUP_FOLDER"]
+    found = newest_backup(url, folder)
+    if not found:
+        raise CommandError(f"There is no backup of this type of database in {display_path(folder)}.")
+    return found.file
 
 
 @click.command("rehearse")
