@@ -21,7 +21,7 @@ from flask.helpers import get_load_dotenv
 
 from agents_app.config_files import decode_file, is_missing, reason_of
 from agents_app.errors import ConfigurationError
-from agents_app.paths import HOME, display_path, home_problem
+from agents_app.paths import HOME, HOME_VARIABLE, display_path, home_problem
 from agents_app.similar_names import find_name_with_typos, find_similar_name
 
 
@@ -46,6 +46,7 @@ SET_BY_FLASK = "FLASK_RUN_FROM_CLI"
 INITIAL_ENVIRONMENT = Path("/proc/self/environ")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 VARIABLE = re.compile(r"\$\{[^}]*\}")
+SET_HOME = "It says where .env is: set it in the environment of the command and of the service."
 NOT_REPLACED = "${...}, and variables are not replaced. Write the value itself, or put the text in single quotes."
 
 
@@ -173,6 +174,8 @@ def _read_file(
     names, texts, lines = _variable_names(settings), SettingTexts(), dict[str, int]()
     for one in _read_bindings(file):
         line, name, value = _line_number(one), one.key or "", one.value or ""
+        if name == HOME_VARIABLE:
+            on_error(name, f"{name} in {display_path(file)}, line {line}, has no effect. {SET_HOME}")
         if name not in names:
             if meant := find_similar_name(name, names):
                 on_error(name, f"{name} in {display_path(file)}, line {line}, is not a setting. Did you mean {meant}?")

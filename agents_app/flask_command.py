@@ -10,12 +10,15 @@ import platform
 import runpy
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from copy import copy
 from importlib import metadata
 from pathlib import Path
+from typing import Any, cast
 
 import click
 from flask import Flask
-from flask.cli import FlaskGroup
+from flask.cli import FlaskGroup, _env_file_callback
 
 HELP = "Commands of Agent Console."
 FIND_BY_FOLDER = """
@@ -27,8 +30,23 @@ PLAN = ["agents", "plan"]
 CANNOT_BE_WRITTEN = "The output cannot be written: {cause}."
 
 
+def load_env_file(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    """Load the file of -e or FLASK_ENV_FILE as Flask does. The console reads it again, and reports what is wrong."""
+    with suppress(OSError, UnicodeError):
+        return _env_file_callback(context, cast("click.Option", option), path)
+    return path
+
+
 class Commands(FlaskGroup):
     """Flask's group of commands, for which a plan of agents that cannot begin has the exit code of an error."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        # Flask's own says of a file in a closed folder that it does not exist.
+        found = next(one for one in self.params if one.name == "env_file")
+        option = copy(found)
+        option.type, option.callback = click.Path(), load_env_file
+        self.params[self.params.index(found)] = option
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

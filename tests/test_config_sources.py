@@ -98,6 +98,15 @@ def test_a_name_that_is_similar_to_a_setting_stops_the_start(env_file: Path, nam
     assert refusal_of(env_file) == f"{name} in .env, line 4, is not a setting. Did you mean {meant}?"
 
 
+def test_the_folder_that_has_the_file_cannot_be_named_in_it(env_file: Path) -> None:
+    env_file.write_text("AGENT_CONSOLE_HOME=/srv/console\n")
+
+    assert refusal_of(env_file) == (
+        "AGENT_CONSOLE_HOME in .env, line 1, has no effect. It says where .env is: set it in the environment of the "
+        + "command and of the service."
+    )
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_names_of_other_programs_are_ignored(env_file: Path, name: str) -> None:
     env_file.write_text(f"{name}=${{anything}}\n{name}=canary\n")

@@ -91,6 +91,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "database": ({"errors", "paths", "values"}, {"psycopg2", "sqlalchemy"}),
     "similar_names": (set(), set()),
     "config_files": (set(), set()),
+    "file_errors": ({"paths"}, set()),
     "config_sources": ({"config_files", "errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
     "config": (
         {
@@ -118,7 +119,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "db": ({"database", "errors", "paths"}, {"sqlalchemy", "flask_sqlalchemy"}),
     "models": ({"db", "values"}, {"sqlalchemy"}),
     "dbtools": (
-        {"database", "db", "errors", "paths"},
+        {"database", "db", "errors", "file_errors", "paths"},
         {"alembic", "click", "flask", "flask_migrate", "psycopg2", "sqlalchemy", "sqlglot"},
     ),
     "doctor": (
@@ -191,6 +192,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
             "dbtools",
             "doctor",
             "errors",
+            "file_errors",
             "operations",
             "paths",
             "schemas",

@@ -1,6 +1,5 @@
 """`flask agents export`, `plan` and `apply`: agents as a file."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +11,14 @@ import click
 from agents_app.cli.actor import terminal_actor
 from agents_app.cli.agents import agents, print_note_warnings
 from agents_app.cli.commands import PlanCommand, account_option, json_option
-from agents_app.cli.files import output_option, write_file
+from agents_app.cli.files import InputFile, output_option, write_file
 from agents_app.cli.options import options_of, sent
 from agents_app.cli.output import print_json, print_lines, print_message
 from agents_app.cli.plan_output import plan_json, plan_lines, summary
 from agents_app.cli.recent_readers import print_readers_of_plan
 from agents_app.cli.secret_references import reader
 from agents_app.errors import InvalidInput, Unavailable
+from agents_app.file_errors import cause_of
 from agents_app.operations import agent_files as operations
 from agents_app.operations.planned_agents import Plan
 from agents_app.paths import COMMAND
@@ -37,7 +37,7 @@ CHANGED, UNCHANGED = 2, 0
 # How many names a warning lists.
 NAMES_MAX = 20
 
-file_argument = click.argument("file", type=click.File("rb"))
+file_argument = click.argument("file", type=InputFile("rb"))
 prune_option = click.option(
     "--prune", is_flag=True, help="Delete the agents of the account that the file does not have."
 )
@@ -158,7 +158,7 @@ def _read(file: BinaryIO) -> AgentFile:
         # One byte more than is allowed, so that a file that is too large is not read to its end.
         content = file.read(limits.FILE_BYTES + 1)
     except OSError as error:
-        raise Unavailable(f"The file cannot be read: {os.strerror(error.errno or 0)}.", code="file") from None
+        raise Unavailable(f"The file cannot be read: {cause_of(error)}.", code="file") from None
     return schema.read(content, reader(folder))
 
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
+from agents_app.cli.files import InputFile
 from agents_app.cli.options import agent_options, connection_fields, long_secrets, options_of, secret_titles
 from agents_app.cli.prompts import prompt_hidden
 from agents_app.errors import InvalidInput
@@ -31,7 +32,7 @@ def value_options(command: Function) -> Function:
     """Add all options that give the values of an agent, and --note."""
     file = click.option(
         "--file",
-        type=click.File("rb"),
+        type=InputFile("rb"),
         help="A file with a JSON object, as in the API. Use - for standard input. Options override its values.",
     )
     return agent_options(SECRET_ADVICE)(file(secret_options(note_option(command))))

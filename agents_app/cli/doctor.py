@@ -14,10 +14,12 @@ from flask.cli import AppGroup, FlaskGroup
 from agents_app import __version__
 from agents_app.cli.all_of_agents import agents
 from agents_app.cli.commands import ConsoleCommand, MonitorCommand, json_option
+from agents_app.cli.files import InputFile
 from agents_app.cli.output import CONTROL_CHARACTERS, print_json
 from agents_app.db import now
 from agents_app.doctor import Check, Result, default_name, run_checks, write_bundle
 from agents_app.errors import ConfigurationError
+from agents_app.file_errors import cause_of
 
 BUNDLE_CONTENT = "It has no key, and no name or address of your organisations. Read it before you send it to anyone."
 RESULT_WIDTH = max(map(len, Result)) + 1
@@ -34,7 +36,7 @@ RESULT_WIDTH = max(map(len, Result)) + 1
     help="Write a file for a maintainer, without names and secrets, instead of the checks.",
 )
 @click.option(
-    "--log", type=click.File(errors="replace"), help="Lines of the console's log for the bundle. - is standard input."
+    "--log", type=InputFile(errors="replace"), help="Lines of the console's log for the bundle. - is standard input."
 )
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool, bundle: Path | None, log: IO[str] | None) -> None:
@@ -65,7 +67,7 @@ def _write_bundle(given: Path, log: IO[str] | None, *, as_json: bool) -> None:
     except FileExistsError:
         raise click.ClickException(f"{file} already exists. Choose another name.") from None
     except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
+        raise click.ClickException(f"{file} cannot be written: {cause_of(error)}.") from None
     if as_json:
         print_json({"file": str(file), "bytes": file.stat().st_size})
     else:

@@ -1,17 +1,34 @@
-"""The option --output: a result goes into a file, which is complete if it has its name, or to standard output."""
+"""The files that commands read and write.
+
+--output: a result goes into a file, which is complete if it has its name, or to standard output.
+"""
 
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
 from agents_app.errors import Unavailable
+from agents_app.file_errors import cause_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class InputFile(click.File):
+    """A file that is read, or standard input. Its refusal says who may not read it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[Any]:
+        """Open the file. Raises BadParameter if it cannot be read."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            if isinstance(error.__context__, PermissionError):
+                self.fail(f"'{value}': {cause_of(error.__context__)}.", param, ctx)
+            raise
 
 
 def output_option(command: Function) -> Function:
@@ -38,7 +55,7 @@ def write_file(output: str | None, parts: Iterable[bytes]) -> None:
         else:
             _replace(path.resolve(), parts)
     except OSError as error:
-        raise Unavailable(f"{path} cannot be written: {os.strerror(error.errno or 0)}.", code="output") from error
+        raise Unavailable(f"{path} cannot be written: {cause_of(error)}.", code="output") from error
     except RuntimeError as error:  # of `resolve`
         raise Unavailable(f"{path} is a symbolic link that leads to itself.", code="output") from error
 

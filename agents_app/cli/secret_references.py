@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from agents_app.file_errors import cause_of
 from agents_app.values.fields import is_empty
 from agents_app.wording import number_text
 
@@ -59,7 +60,7 @@ def _of_file(path: Path, name: str) -> str:
         with path.open("rb") as file:
             found = file.read(BYTES_MAX + 1)
     except OSError as error:
-        raise ValueError(f"The file {name} cannot be read: {error.strerror or 'unknown reason'}.") from None
+        raise ValueError(f"The file {name} cannot be read: {cause_of(error)}.") from None
     if len(found) > BYTES_MAX:
         raise ValueError(
             f"The file {name} is too large for a secret. Use at most {number_text(BYTES_MAX // 1_000)} kB."

@@ -3,13 +3,11 @@
 import json
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from agents_app.doctor import GROUPS, Result
+from tests.another_user import another_user
 from tests.cli.conftest import Checkout
 from tests.cli.installation import CANARY, Installation
 from tests.conftest import OpenConsole
@@ -164,24 +162,6 @@ def test_files_that_others_can_read_or_change_are_named(on_sqlite: Installation,
             assert os.system(found.do) == 0
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
         assert on_sqlite.check(f"files.{name}").result is Result.OK
-
-
-@contextmanager
-def another_user(*paths: Path) -> Iterator[None]:
-    """Run as a user without access to these files, if this process can."""
-    if os.geteuid() != 0:
-        modes = {path: path.stat().st_mode for path in paths}
-        for path in paths:
-            path.chmod(0)
-        yield
-        for path, mode in modes.items():
-            path.chmod(mode)
-        return
-    os.setresuid(NOBODY, NOBODY, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 def test_a_user_without_access_to_the_file_is_advised_to_change_user(on_sqlite: Installation) -> None:

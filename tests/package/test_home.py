@@ -90,6 +90,21 @@ def test_an_env_file_of_another_folder_or_in_another_encoding_is_no_traceback(in
     assert refusal(installed, "db", "status") == ".env cannot be read: line 1 is not UTF-8. Save it as UTF-8."
 
 
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [(None, "No such file or directory"), (b"\xff\xfeW\0", "it is UTF-16. Save it as UTF-8")],
+    ids=["missing", "UTF-16"],
+)
+def test_a_file_of_settings_that_cannot_be_read_is_one_line_with_the_cause(
+    installed: Installed, content: bytes | None, cause: str
+) -> None:
+    file = installed.folder / "settings"
+    if content is not None:
+        file.write_bytes(content)
+
+    assert refusal(installed, "db", "status", FLASK_ENV_FILE=str(file)) == f"settings cannot be read: {cause}."
+
+
 def test_a_folder_that_was_removed_is_one_line(installed: Installed) -> None:
     words = 'mkdir gone && cd gone && rmdir ../gone && "$0" prepare'
     run = subprocess.run(

@@ -16,6 +16,7 @@ from agents_app.dbtools.database.advice import SETTING, advice_for
 from agents_app.dbtools.marks import load_failure
 from agents_app.dbtools.runner.steps import Steps
 from agents_app.errors import ConsoleError
+from agents_app.file_errors import cause_of
 from agents_app.paths import COMMAND
 
 EXISTS = ("42P07", "42710", "42701", "42P06")
@@ -88,7 +89,7 @@ def readable_errors(url: URL) -> Iterator[None]:
         raise CommandError(failed if is_connected else unusable) from error
     except OSError as error:
         path = f"{error.filename}: " if error.filename else ""
-        raise CommandError(f"{path}{error.strerror or error}.") from error
+        raise CommandError(f"{path}{cause_of(error) if error.errno else error}.") from error
     except Exception as error:
         if failure := load_failure(error):
             raise CommandError(failure) from error

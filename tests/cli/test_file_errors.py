@@ -1,0 +1,61 @@
+"""A file that the user of a command may not use is refused with that user, who may not be the one who typed it."""
+
+import os
+import pwd
+from pathlib import Path
+
+import click
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import make_url
+
+from agents_app.cli.files import InputFile, write_file
+from agents_app.dbtools.runner.error_messages import readable_errors
+from agents_app.errors import Unavailable
+from agents_app.paths import HOME
+from tests.another_user import NOBODY, another_user
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A folder that only its owner may enter."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    (folder / "file").touch(mode=0o600)
+    return folder
+
+
+def user_of_the_command() -> str:
+    """The name of the user within `another_user`."""
+    return pwd.getpwuid(os.geteuid() or NOBODY).pw_name
+
+
+def test_a_result_that_cannot_be_written_names_the_user_of_the_command(closed: Path) -> None:
+    with another_user(closed), pytest.raises(Unavailable) as refusal:
+        write_file(str(closed / "file"), [b"text"])
+
+    expected = f"{closed / 'file'} cannot be written: Permission denied. This command runs as the user "
+    assert refusal.value.detail.startswith(expected + user_of_the_command())
+
+
+def test_an_input_that_cannot_be_read_names_the_user_of_the_command(closed: Path) -> None:
+    with another_user(closed), pytest.raises(click.BadParameter) as refusal:
+        InputFile("rb").convert(str(closed / "file"), None, None)
+
+    assert f"Permission denied. This command runs as the user {user_of_the_command()}" in refusal.value.message
+
+
+def test_a_backup_that_cannot_be_read_names_the_user_of_the_command(closed: Path) -> None:
+    with another_user(closed), pytest.raises(CommandError) as refusal, readable_errors(make_url("sqlite://")):
+        (closed / "file").read_bytes()
+
+    assert f"Permission denied. This command runs as the user {user_of_the_command()}" in str(refusal.value)
+
+
+def test_a_folder_is_advised_only_if_that_user_can_write_to_it(closed: Path) -> None:
+    with another_user(closed), pytest.raises(Unavailable) as refusal:
+        write_file(str(closed / "file"), [b"text"])
+    with another_user(closed):
+        can_write = os.access(HOME, os.W_OK)
+
+    assert (f"who can write to {HOME}" in refusal.value.detail) is can_write
