@@ -77,7 +77,7 @@ def forget_lost_key(operator: str, key_id: str) -> None:
             f"The key {key_id} is in ENCRYPTION_KEYS and is correct. Move its secrets with: {COMMAND} secrets rotate"
         )
     if known[key_id] is False:
-        # With this name in use, the lost key could not be added if it turns up, nor be told from the other one.
+        # With this name in use, the lost key could not be added if it turns up.
         raise Conflict(
             f"ENCRYPTION_KEYS has another key with the name {key_id}. Give that one a name that was never used, then "
             + f"give {key_id} up. Nothing was changed."
