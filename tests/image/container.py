@@ -120,6 +120,7 @@ class Image:
             *("bwrap", "--unshare-pid", "--unshare-ipc", "--as-pid-1", "--die-with-parent", "--cap-drop", "ALL"),
             *(word for name in BECOMES_USER for word in ("--cap-add", name)),
             *("--ro-bind", str(self.root), "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"),
+            *("--perms", "0755", "--dir", "/run/secrets"),
             *("--perms", "1777", "--tmpfs", "/tmp", "--bind", str(data), "/data"),
             *(word for target, source in (folders or {}).items() for word in ("--bind", str(source), target)),
             *(word for target, source in binds.items() for word in ("--ro-bind", str(source), target)),

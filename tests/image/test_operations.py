@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 
 (INSTALL,) = (block for block in read_blocks(ROOT / "docs" / "install.md") if "docker compose up" in block.text)
 DOCKER = f"""#!/bin/sh
-PYTHONPATH={ROOT} exec {sys.executable} -m tests.image.engine "$@"
+PYTHONPATH={ROOT} exec {sys.executable} -m tests.image.engine ENGINE "$VERSION" "$@"
 """
 AGENTS = "docker compose run --rm --no-deps -T console agents list --json"
 DAY_S = 86_400
@@ -36,7 +36,7 @@ class Host:
         self.root, self.folder, self.engine = root, root / "srv", root / "engine"
         for folder in (self.folder, self.engine, root / "root", root / "bin"):
             folder.mkdir(parents=True)
-        (root / "bin" / "docker").write_text(DOCKER)
+        (root / "bin" / "docker").write_text(DOCKER.replace("ENGINE", str(self.engine)))
         (root / "bin" / "docker").chmod(0o755)
         # Debian's folder of sockets is open to every user, too.
         cluster.folder.chmod(0o755)
@@ -66,7 +66,7 @@ class Host:
 
     def _run(self, lines: str) -> "subprocess.CompletedProcess[str]":
         lines = lines.replace("127.0.0.1:8000", self.address).replace("/root/", f"{self.root}/root/")
-        environment = {"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}", "ENGINE": str(self.engine)}
+        environment = {"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}"}
         words = ["bash", "-c", f"set -eo pipefail\n{lines.strip()}"]
         return subprocess.run(words, check=False, cwd=self.folder, env=environment, capture_output=True, text=True)
 
