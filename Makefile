@@ -4,7 +4,7 @@ VENV := .venv
 # Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint long sure lock dist image bench-migrations
+.PHONY: help run setup test lint long sure lock dist image can-build-image bench-migrations
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -49,8 +49,13 @@ dist: $(VENV)/.test ## Build the wheel, the source archive, the SBOM and their h
 	@rm -r dist/.venv
 	@cd dist && sha256sum * > SHA256SUMS
 
-image: dist ## Build the image into dist/ (as root, with Debian's buildah and mmdebstrap)
+image: can-build-image dist ## Build the image into dist/ (as root, with Debian's buildah and mmdebstrap)
 	@deploy/build-image dist
+	@cd dist && sha256sum *.image.tar >> SHA256SUMS
+
+can-build-image:
+	@[ "$$(id -u)" = 0 ] && command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || \
+		$(call refuse,make image needs root and two packages: apt-get install buildah mmdebstrap)
 
 bench-footprint: $(VENV)/.test ## Measure memory and start (OPTIONS='new --starts 3' for this release only)
 	@$(RUN) benchmarks.footprint $(OPTIONS)

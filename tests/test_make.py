@@ -10,6 +10,8 @@ import pytest
 from agents_app.paths import ROOT
 
 NEEDS_VENV = "This Python does not have the module venv. On Debian and Ubuntu: apt-get install python3-venv"
+NEEDS_BUILDAH = "make image needs root and two packages: apt-get install buildah mmdebstrap"
+CONTENT = {"Makefile", "requirements.txt", "requirements-dev.txt"}
 NEEDS_PYTHON = "Python 3.11 or later is required. Name it with: make run PYTHON=/path/to/python3.11"
 
 
@@ -23,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with the Makefile and the lists of requirements, and a space in its name."""
     folder = tmp_path / "agent console"
     folder.mkdir()
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+    for name in CONTENT:
         shutil.copy2(ROOT / name, folder)
     return folder
 
@@ -56,6 +58,19 @@ def test_an_unsuitable_python_is_refused_with_one_sentence(
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.splitlines()[0] == sentence
     assert not (folder / ".venv").exists()
+
+
+def test_an_image_without_the_programs_that_build_it_is_refused_before_anything_is_built(folder: Path) -> None:
+    make_only = folder / "programs"
+    make_only.mkdir()
+    for name in ("make", "sh", "id", "grep", "sed"):
+        (make_only / name).symlink_to(str(shutil.which(name)))
+
+    refused = make(folder, "image", f"PATH={make_only}")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.splitlines()[0] == NEEDS_BUILDAH
+    assert {path.name for path in folder.iterdir()} == CONTENT | {"programs"}
 
 
 def test_a_venv_that_could_not_be_created_is_removed(folder: Path) -> None:
