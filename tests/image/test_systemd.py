@@ -85,6 +85,7 @@ rm /etc/systemd/system/agent-console-purge.timer
 echo '--- after'
 ls /etc/systemd/system/agent-console-purge.timer
 tr '\\0' ' ' < /proc/$(systemctl show --property MainPID --value agent-console.service)/cmdline
+echo
 """
 REFUSED_FILE = "This command runs as the user agent-console, who can write to /var/lib/agent-console."
 SECTIONS = re.compile(r"^--- (\w+)\n(.*?)(?=^--- \w+$|\Z)", re.MULTILINE | re.DOTALL)
