@@ -19,7 +19,7 @@ from tests.documents import Block, missing_lines, read_blocks
 from tests.make import KEYS
 
 PATIENCE_S = 180
-READY = "curl -sS --fail --retry 30 --retry-all-errors --retry-delay 1 http://127.0.0.1:8000/readyz"
+READY = "curl -s --fail-with-body --retry 30 --retry-all-errors --retry-delay 1 http://127.0.0.1:8000/readyz"
 PAGES = ("operations.md", "upgrading.md")
 BLOCKS = {
     block.options["drill"]: block
@@ -114,6 +114,12 @@ class Machine:
         for word, meaning in self.names.items():
             text = re.sub(rf"(?<![\w.]){re.escape(word)}(?![\w.])", lambda _match, new=meaning: new, text)
         return text
+
+    def drill_twice(self, name: str) -> str:
+        """Type the block with this name, and again, as after an interruption. Returns what the first time printed."""
+        printed = self.drill(name)
+        self.drill(name)
+        return printed
 
     def drill(self, name: str) -> str:
         """Type the block with this name. Returns what it printed, which must have every line that the page shows."""

@@ -21,4 +21,4 @@ def test_every_block_of_commands_has_a_name_of_its_own() -> None:
 
 
 def test_every_block_is_typed_by_a_drill() -> None:
-    assert set(re.findall(r'\.drill\("([\w.-]+)"\)', DRILLS)) == set(BLOCKS)
+    assert set(re.findall(r'\.drill(?:_twice)?\("([\w.-]+)"\)', DRILLS)) == set(BLOCKS)

@@ -45,9 +45,9 @@ def test_the_console_goes_on_with_a_promoted_standby(
 
     first.kill()
     assert '"database_unavailable"' in knows_both.type("curl -sS http://127.0.0.1:8000/readyz")
-    knows_both.drill("failover-promote")
+    knows_both.drill_twice("failover-promote")
     knows_both.drill("failover-after")
-    knows_one.drill("failover-address")
+    knows_one.drill_twice("failover-address")
     knows_one.drill("failover-after")
 
     assert knows_both.type("agent-console agents list --json") == agents

@@ -43,14 +43,18 @@ def small(build_machine: BuildMachine, start_demo: StartDemo) -> Iterator[Machin
 def test_changes_are_refused_and_nothing_is_lost_until_there_is_room_again(small: Machine) -> None:
     token = small.type("agent-console tokens create --name writer --scope write").strip()
     create, count = CREATE.format(token=token), "agent-console agents list --json | jq '.items | length'"
-    small.type("agent-console db backup\ntouch -d '40 days ago' /var/lib/agent-console/backups/console-*")
+    # The newest one is not deleted, though all are old.
+    small.type("agent-console db backup\ncd /var/lib/agent-console/backups\nmv * other-20200101T000000Z.sqlite")
+    small.type("agent-console db backup\ntouch -d '40 days ago' /var/lib/agent-console/backups/*")
     small.type(FILL)
 
     assert small.type(create) == "507"
     small.drill("disk-look")
     refused = small.run("agent-console db backup")
     assert "disk is full" in refused.stderr
-    small.drill("disk-free")
+    small.drill_twice("disk-free")
+    (kept,) = small.type("ls /var/lib/agent-console/backups").split()
+    assert kept.startswith("console-")
     small.type("rm /var/lib/agent-console/filling")
     small.drill("disk-after")
 

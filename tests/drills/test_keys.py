@@ -8,9 +8,10 @@ import urllib.request
 import pytest
 
 from tests.drills.conftest import BuildMachine, StartDemo
-from tests.drills.machine import Machine
+from tests.drills.machine import BLOCKS, Machine
 
 pytestmark = pytest.mark.long
+NEXT_YEAR = '#!/bin/sh\nexec /bin/date -d "1 year" "$@"\n'
 PASSWORD = "fourteen green kettles"
 EMAIL = "demo@console.example"
 
@@ -46,15 +47,37 @@ def test_keys_are_rotated_while_the_console_runs_and_tokens_stay_valid(running: 
     token = running.type("agent-console tokens create --name before --scope read").strip()
     request = f"curl -sS --fail -H 'Authorization: Bearer {token}' http://127.0.0.1:8000/api/v1/me"
 
-    running.drill("rotate-add")
-    running.drill("rotate-use")
-    running.drill("rotate-remove")
-    running.drill("rotate-others")
+    rotate(running)
 
     assert '"before"' in running.type(request)
     keys = running.root / "etc" / "agent-console" / "keys"
-    assert re.fullmatch(r"k2:[^,]+\n", (keys / "encryption_keys").read_text())
-    assert re.fullmatch(r"p2:[^,]+,p1:[^,]+\n", (keys / "token_peppers").read_text())
+    assert re.fullmatch(r"k\d{8}:[^,]+\n", (keys / "encryption_keys").read_text())
+    assert re.fullmatch(r"p\d{8}:[^,]+,p1:[^,]+\n", (keys / "token_peppers").read_text())
+
+
+def rotate(machine: Machine) -> None:
+    """Rotate the keys. Each block is typed twice, as after an interruption."""
+    machine.drill_twice("rotate-add")
+    machine.drill_twice("rotate-use")
+    machine.drill_twice("rotate-remove")
+    machine.drill_twice("rotate-others")
+
+
+def test_keys_are_rotated_again_in_a_second_year_and_no_old_key_is_lost(running: Machine) -> None:
+    keys = running.root / "etc" / "agent-console" / "keys"
+    rotate(running)
+    for name in ("encryption_keys", "token_peppers"):
+        this_year = (keys / name).read_text().partition(":")[0]
+        assert len(this_year) == len("k20261231")
+    running.write("replacements/date", NEXT_YEAR, 0o755)
+
+    rotate(running)
+
+    (first,) = (keys / "encryption_keys").read_text().split(",")
+    assert first.startswith(f"k{int(this_year[1:5]) + 1}")
+    assert "k1:" in "".join(file.read_text() for file in keys.glob("encryption_keys.before-*"))
+    assert len((keys / "token_peppers").read_text().split(",")) == 3
+    assert "k20" in running.type("cat /root/agent-console-settings-*/keys/encryption_keys")
 
 
 def test_a_lost_encryption_key_is_given_up_and_secrets_are_stored_again(running: Machine) -> None:
@@ -66,13 +89,18 @@ def test_a_lost_encryption_key_is_given_up_and_secrets_are_stored_again(running:
 
     refused = running.run("systemctl restart agent-console; agent-console serve")
     assert refused.returncode == 1
-    assert "SECRET_KEY_FILE names an empty file." in refused.stderr
+    assert "/etc/agent-console/keys/secret_key)." in refused.stderr
     (keys / "encryption_keys").write_text("k9:nA9s0m3Qe7b2Vt5yXw8Rz1Lc4Kj6Hg0Pf2Du5Si8Tao=\n")
     running.type("openssl rand -base64 32 > /etc/agent-console/keys/secret_key")
     (keys / "token_peppers").write_text("p9:Qw3er5Ty7ui9Op1as2Df4gh6Jk8lZx0cVb3nM5qWe7E=\n")
     running.drill("keys-look")
-    running.drill("keys-new")
-    running.drill("keys-others")
+    running.drill_twice("keys-new")
+    new = (keys / "encryption_keys").read_text()
+    running.drill("keys-give-up")
+    assert "is marked as lost already" in running.run(BLOCKS["keys-give-up"].text).stderr
+    assert (keys / "encryption_keys").read_text() == new
+    running.drill_twice("keys-secret-key")
+    running.drill_twice("keys-peppers")
 
     running.type(
         f"""echo '{{"api_key": "sk-typed-again-0001"}}' | agent-console agents update {agent} --secrets-stdin"""

@@ -82,9 +82,9 @@ def test_no_agent_is_lost_or_made_twice_during_an_upgrade_and_the_way_back(
         upgraded.drill("upgrade-units")
         upgraded.install_command()
         upgraded.drill("upgrade-switch")
-        upgraded.drill("roll-back")
-        upgraded.drill("upgrade-switch")
-        upgraded.drill("upgrade-finish")
+        upgraded.drill_twice("roll-back")
+        upgraded.drill_twice("upgrade-switch")
+        upgraded.drill_twice("upgrade-finish")
 
     # 200 is the agent of a request whose answer was lost.
     assert set(writer.answers) <= {"200", "201"}
