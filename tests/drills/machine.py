@@ -1,8 +1,8 @@
 """A server of an operator in a folder: the console installed from the wheel, and the commands of a page typed there.
 
 Everything that `docs/operations.md` names below `/` is below the folder. Three programs are not the real ones, because
-a test cannot have them: `systemctl` starts and stops `agent-console serve`; `runuser`, `sudo` and `setpriv` stay the
-same user.
+a test cannot have them: `systemctl` starts and stops `agent-console serve`; `runuser` and `setpriv` stay the same
+user.
 """
 
 import os
@@ -45,10 +45,6 @@ if [ "$1" != stop ]; then
     echo $! > "$file"
 fi
 """
-SUDO = """#!/bin/sh
-[ "$1" = -u ] && export PGUSER="$2" && shift 2
-exec "$@"
-"""
 RUNUSER = """#!/bin/sh
 export PGUSER="$2"
 shift 3
@@ -83,7 +79,6 @@ class Machine:
         self.install_command()
         self.write("replacements/systemctl", SYSTEMCTL.format(root=self.root), 0o755)
         self.write("replacements/runuser", RUNUSER, 0o755)
-        self.write("replacements/sudo", SUDO, 0o755)
         self.write("replacements/setpriv", SETPRIV, 0o755)
         # Relative to the home, so that the same file is right on another host, as with the paths of the page.
         keys = {f"{name}_FILE": f"../../../etc/agent-console/keys/{name.lower()}" for name in KEYS}
