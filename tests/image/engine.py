@@ -1,8 +1,8 @@
 """A program in place of `docker`. It reads `compose.yaml` in the current folder, and bubblewrap runs its containers.
 
 It knows the commands and options of docs/operations.md and docs/install.md and no others. What it keeps, such as
-volumes, is in the folder that its first argument names. The second one is VERSION of the environment, which `tests` clears. The
-server of the service `postgres` is one of the tests.
+volumes, is in the folder that its first argument names. The second one is VERSION of the environment, which the import
+of `tests` clears. The server of the service `postgres` is one of the tests.
 """
 
 import argparse
