@@ -62,7 +62,7 @@ def find_damaged(machine: Machine) -> set[str]:
     if machine.database_url.startswith("sqlite"):
         return {file.name for file in (machine.root / machine.home).glob("damaged-*")}
     listed = machine.type(
-        "sudo -u postgres psql -Atc \"SELECT datname FROM pg_database WHERE datname LIKE '%damaged%'\""
+        "runuser -u postgres -- psql -Atc \"SELECT datname FROM pg_database WHERE datname LIKE '%damaged%'\""
     )
     return set(listed.split())
 
