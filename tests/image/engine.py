@@ -84,9 +84,13 @@ class Engine:
         if with_needed and (code := subprocess.run(self.container("deploy", []), check=False).returncode):
             return code
         command, kept = self.container("console", []), self.folder / "console.json"
-        if not (self._runs() and json.loads(kept.read_text()) == command):
+        # An image with another name is another container.
+        image = self.folder / "image"
+        is_same = self._runs() and image.read_text() == self.service("console")["image"]
+        if not (is_same and json.loads(kept.read_text()) == command):
             self.stop()
             kept.write_text(json.dumps(command))
+            image.write_text(self.service("console")["image"])
             self.start()
         return 0
 
