@@ -99,7 +99,7 @@ def host(new_host: Callable[[str], Host]) -> Host:
 def test_a_backup_is_on_the_host_and_old_ones_are_removed_after_it(host: Host) -> None:
     folder = host.folder / "backups"
     for name, days in (("old", 40), ("newer", 20)):
-        (folder / name).touch()
+        (folder / name).touch(0o600)
         os.utime(folder / name, (time.time() - days * DAY_S,) * 2)
     (folder / "rows-of-a-step").mkdir()
     os.utime(folder / "rows-of-a-step", (time.time() - 40 * DAY_S,) * 2)
