@@ -21,7 +21,9 @@ from agents_app.doctor import Check, Result, default_name, run_checks, write_bun
 from agents_app.errors import ConfigurationError
 from agents_app.file_errors import cause_of
 
-BUNDLE_CONTENT = "It has no key, and no name or address of your organisations. Read it before you send it to anyone."
+BUNDLE_CONTENT = """\
+It has no key, and no name or address of your organisations. It has the names of columns, indexes and constraints that
+only your database has. Read it before you send it to anyone."""
 RESULT_WIDTH = max(map(len, Result)) + 1
 
 

@@ -32,7 +32,8 @@ log.json        where errors were raised, from the log that was given with --log
 
 It has no row of the database: no agent, person, organisation, token or event. It has no key and no password.
 Names, addresses, hosts and paths of settings, of this machine and of the database server are replaced by words such as
-<DATABASE_URL>. Error messages of the log and of steps are left out, because they can quote rows.
+<DATABASE_URL>. The differences in schema.json have the names that were given to columns, indexes and constraints which
+only this database has. Error messages of the log and of steps are left out, because they can quote rows.
 Read the files before you send them to anyone.
 """
 

@@ -19,11 +19,10 @@ from agents_app.config import CHECKS, SettingErrors, Settings
 from agents_app.config_display import shown_settings
 from agents_app.database.url import session_settings
 from agents_app.db import now
-from agents_app.doctor.masking import PLAIN_SETTINGS
+from agents_app.doctor.masking import PLAIN_SETTINGS, PROXY_VARIABLES
 from agents_app.doctor.program import PINNED, REQUIREMENTS
 from agents_app.paths import COMMAND, HOME_VARIABLE, IS_CHECKOUT
 
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 MEMORY_FILE, MEMORY_FACTS = Path("/proc/meminfo"), ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
 

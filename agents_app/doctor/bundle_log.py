@@ -8,9 +8,18 @@ from typing import Any
 
 LAST = 50
 LEVELS = ("warning", "error", "critical")
-# What our lines say besides the message. None of it is typed by a person.
-FACTS = ("time", "level", "logger", "status", "duration_ms", "code")
-FRAME = re.compile(r'File "(?P<path>[^"]+)", line (?P<line>\d+), in (?P<name>[\w<>]+)')
+# What our lines say besides the message, and how it looks. Another program can write lines with these names too.
+FACTS = {
+    "time": re.compile(r"[\dT:.+Z-]{10,40}"),
+    "level": re.compile(r"[a-z]+"),
+    "logger": re.compile(r"agents_app(\.[a-z_]+)*"),
+    "status": re.compile(r"\d{3}"),
+    "duration_ms": re.compile(r"\d+(\.\d+)?"),
+    "code": re.compile(r"[a-z_]+(\.[a-z_]+)*"),
+}
+# From a line that begins a traceback to its first line that is not indented: a message can have lines like a frame.
+FRAMES = re.compile(r"^Traceback \(most recent call last\):\n((?:[ ].*\n|\n)*)", re.MULTILINE)
+FRAME = re.compile(r'^  File "(?P<path>[^"]+)", line (?P<line>\d+), in (?P<name>[\w<>]+)$', re.MULTILINE)
 # It follows an indented line. A line of a message can look like a word, but not like one of these names.
 EXCEPTION = re.compile(
     r"^ .*\n(?P<name>(?:[a-z_]\w*\.)+[A-Z]\w*|[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit))(?::|$)", re.MULTILINE
@@ -28,7 +37,7 @@ def log_facts(lines: Iterable[str] | None) -> dict[str, Any]:
         found = _parsed(line)
         level = str(found.get("level")) if found.get("level") in ("debug", "info", *LEVELS) else "other"
         levels[level] += 1
-        if level in LEVELS:
+        if level in LEVELS and FACTS["logger"].fullmatch(str(found.get("logger"))):
             last.append(_facts(found))
     return {"lines": dict(levels), "last": list(last)}
 
@@ -43,10 +52,12 @@ def _parsed(line: str) -> dict[str, Any]:
 
 
 def _facts(found: dict[str, Any]) -> dict[str, Any]:
-    facts = {name: found[name] for name in FACTS if isinstance(found.get(name), str | int | float)}
+    facts = {name: found[name] for name, form in FACTS.items() if form.fullmatch(str(found.get(name, "")))}
     text = str(found.get("traceback", ""))
     if text:
-        facts["frames"] = [f"{_file(one['path'])}:{one['line']} {one['name']}" for one in FRAME.finditer(text)]
+        facts["frames"] = [
+            f"{_file(one['path'])}:{one['line']} {one['name']}" for one in FRAME.finditer("".join(FRAMES.findall(text)))
+        ]
         facts["exceptions"] = [one["name"] for one in EXCEPTION.finditer(text)]
     return facts
 

@@ -48,6 +48,10 @@ COMMON = frozenset(
 )
 # Variables of the environment that libpq and HTTP clients read.
 OTHER_VARIABLES = re.compile(r"PG[A-Z]+|(?i:(?:HTTPS?|ALL|NO)_PROXY)")
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+OUR_NAMES = frozenset((*CHECKS, *(f"{name}_FILE" for name in CHECKS), *PROXY_VARIABLES))
+# The members of a check whose values are words of ours.
+OF_CHECKS = frozenset(("code", "result"))
 SHORTEST = 3
 PIECES = re.compile(r"[^\w.+-]+")
 PATTERNS = (
@@ -66,24 +70,28 @@ class Mask:
     def __init__(self, private: Mapping[str, str]) -> None:
         words = sorted((word for word in private if word), key=len, reverse=True)
         self._names = {word.lower(): f"<{private[word]}>" for word in reversed(words)}
-        # Only whole words, because a short one is a part of many words.
-        alternatives = "|".join(map(re.escape, words)) or r"(?!)"
+        # Only whole words, because a short one is a part of many words. The names of settings are ours: they stay.
+        alternatives = "|".join(map(re.escape, sorted((*words, *OUR_NAMES), key=len, reverse=True)))
         self._known = re.compile(rf"(?<![^\W_]){'(?:'}{alternatives})(?![^\W_])", re.IGNORECASE)
 
     def text(self, text: str) -> str:
         """The text with a label, such as `<DATABASE_URL>`, in place of each private part."""
-        masked = self._known.sub(lambda found: self._names[found[0].lower()], text)
+        masked = self._known.sub(self._label, text)
         for pattern, label in PATTERNS:
             masked = pattern.sub(label, masked)
         return masked
 
     def data(self, value: Any) -> Any:
-        """Lists and dictionaries with every text masked, but not the names of members."""
+        """Lists and dictionaries with every text masked, but not the names of members, nor the code of a check."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {str(name): self.data(part) for name, part in value.items()}
+            ours = OF_CHECKS if value.keys() >= OF_CHECKS else ()
+            return {str(name): part if name in ours else self.data(part) for name, part in value.items()}
         return [self.data(part) for part in value] if isinstance(value, list | tuple) else value
+
+    def _label(self, found: re.Match[str]) -> str:
+        return found[0] if found[0] in OUR_NAMES else self._names.get(found[0].lower(), found[0])
 
 
 def private_texts(environ: Mapping[str, str] | None, env_file: Path) -> dict[str, str]:

@@ -100,6 +100,43 @@ def test_no_name_and_no_secret_is_in_a_bundle(installation: Installation) -> Non
     }
 
 
+def test_codes_and_names_of_settings_are_not_masked(on_sqlite: Installation) -> None:
+    settings = {
+        "HTTPS_PROXY": "http://proxy.example.org:3128",
+        "PUBLIC_URL": "https://version.schema.example.org",
+        "BIND": "127.0.0.1:8000",
+    }
+
+    parts = _bundle(on_sqlite, None, **settings)
+
+    checks = json.loads(parts["doctor.json"])
+    assert not [check["code"] for check in checks if "<" in check["code"] + check["result"]]
+    assert "_HOPS" not in parts["doctor.json"].replace("PROXY_HOPS", "")
+
+
+def test_of_a_log_only_what_looks_like_ours_is_copied(on_sqlite: Installation) -> None:
+    message = f'{CANARY}\n  File "/srv/{CANARY}.py", line 3, in {CANARY}\n'
+    traceback = (
+        f'Traceback (most recent call last):\n  File "/a/wsgi.py", line 1, in <module>\n    x\nValueError: {message}'
+    )
+    foreign = {"level": "error", "logger": CANARY, "code": CANARY, "time": CANARY, "status": CANARY}
+    ours = {**foreign, "logger": "agents_app.web", "code": f"{CANARY}!", "traceback": traceback}
+
+    parts = _bundle(on_sqlite, [json.dumps(foreign), json.dumps(ours)])
+
+    assert json.loads(parts["log.json"]) == {
+        "lines": {"error": 2},
+        "last": [
+            {
+                "level": "error",
+                "logger": "agents_app.web",
+                "frames": ["wsgi.py:1 <module>"],
+                "exceptions": ["ValueError"],
+            }
+        ],
+    }
+
+
 def test_a_bundle_has_the_facts_of_the_installation(installation: Installation) -> None:
     fill_every_table(installation.environ["DATABASE_URL"])
 
