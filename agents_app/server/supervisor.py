@@ -15,23 +15,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 
 from flask import Flask
 
 from agents_app import metrics
 from agents_app.server import worker
+from agents_app.server.process import TICK_S, Worker
 from agents_app.server.worker import GRACE_S
 
 logger = logging.getLogger(__name__)
 
-# How often the parent looks at its workers.
-TICK_S = 0.5
 # A worker that shows no sign of life in this time is replaced.
 HEALTH_CHECK_S = 10
-# The same for the first sign. A busy machine needs much longer for that.
-START_S = 120
+# A worker that ended in its first ticks may do so again. The pause before the next one doubles, up to the longest.
+YOUNG_TICKS, LONGEST_PAUSE_TICKS = 20, 20
 # A worker ends by itself after GRACE_S. One that still runs after this time is killed.
 STOP_S = GRACE_S + 5
 # How many connections wait while all workers are busy, as in uvicorn.
@@ -65,49 +63,6 @@ def serve(app: Flask, listeners: Sequence[socket.socket]) -> bool:
     return supervisor.run(close)
 
 
-@dataclass
-class Worker:
-    """A worker process, and the parent's end of the socket on which it gives signs of life."""
-
-    pid: int
-    pulse: socket.socket
-    has_started: bool = False
-    silent_ticks: int = 0
-    """Not a time: while the parent itself is stopped, as by Ctrl-Z, no worker is late."""
-
-    def look(self, limit_s: float) -> str:
-        """How it ended, or "" if it did not. One that was silent for too long is killed."""
-        if ended := self.poll():
-            return ended
-        limit = limit_s if self.has_started else START_S
-        if self._has_pulse():
-            self.has_started, self.silent_ticks = True, 0
-        else:
-            self.silent_ticks += 1
-        if self.silent_ticks * TICK_S <= limit:
-            return ""
-        os.kill(self.pid, signal.SIGKILL)
-        killed = self._end(0)
-        return f"did not respond in {limit} seconds" if killed.endswith("signal 9") else killed
-
-    def poll(self) -> str:
-        """How it ended, or "" if it did not."""
-        return self._end(os.WNOHANG)
-
-    def _end(self, option: int) -> str:
-        pid, status = os.waitpid(self.pid, option)
-        if not pid:
-            return ""
-        self.pulse.close()
-        code = os.waitstatus_to_exitcode(status)
-        return f"was killed by signal {-code}" if code < 0 else f"ended by itself (exit code {code})"
-
-    def _has_pulse(self) -> bool:
-        with suppress(BlockingIOError):
-            return bool(self.pulse.recv(1024))
-        return False
-
-
 class Supervisor:
     """Keeps `count` processes running that each call `work` with their end of a socket.
 
@@ -124,7 +79,8 @@ class Supervisor:
     ) -> None:
         self._work, self._count, self._limit_s, self._on_end = work, count, limit_s, on_end
         self._workers: list[Worker] = []
-        self._is_stopped = self._has_failed = False
+        self._is_stopped = self._has_failed = self._has_served = False
+        self._young_ends = self._pause_ticks = 0
         # Ignored signals stay ignored: with `nohup` the server keeps running when its terminal is closed.
         self._signals = {number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
 
@@ -144,18 +100,30 @@ class Supervisor:
 
     def look_at_workers(self) -> None:
         """Replace the workers that died or hang."""
-        for one in list(self._workers):
-            if not (ended := one.look(self._limit_s)):
-                continue
+        ended = [(one, how) for one in self._workers if (how := one.look(self._limit_s))]
+        self._has_served = self._has_served or any(one.has_started for one in self._workers)
+        for one, how in ended:
             self._workers.remove(one)
             self._on_end(one.pid)
-            if not one.has_started and ended.startswith("ended"):
-                # The next one would do the same.
-                logger.error("The worker %s could not start: it %s.", one.pid, ended)
-                self._has_failed = True
-                return
-            logger.warning("The worker %s %s. It is replaced.", one.pid, ended)
-        self._start_workers()
+            if one.has_started or not how.startswith("ended"):
+                logger.warning("The worker %s %s. It is replaced.", one.pid, how)
+                continue
+            # The next one would do the same, unless others could: then what is wrong may pass.
+            self._has_failed = not self._has_served
+            again = "" if self._has_failed else " It is tried again."
+            logger.error("The worker %s could not start: it %s.%s", one.pid, how, again)
+        self._set_pause([one for one, _ in ended])
+        if not (self._has_failed or self._pause_ticks):
+            self._start_workers()
+
+    def _set_pause(self, ended: Sequence[Worker]) -> None:
+        self._pause_ticks = max(0, self._pause_ticks - 1)
+        if any(one.ticks <= YOUNG_TICKS for one in ended):
+            self._young_ends += 1
+            # The first one is replaced at once.
+            self._pause_ticks = min(2**self._young_ends - 2, LONGEST_PAUSE_TICKS)
+        elif all(one.ticks > YOUNG_TICKS for one in self._workers):
+            self._young_ends = 0
 
     def _start_workers(self) -> None:
         try:
@@ -226,7 +194,7 @@ class Supervisor:
 
 
 def _give_memory_back() -> None:
-    """Let glibc return the memory that was freed, in this process and its workers. Elsewhere this changes nothing.
+    """Let glibc return the memory that was freed, in this process and its workers. Other libraries are not changed.
 
     The 19 MB for the hash of a password are in a block of their own then. Otherwise each of many arenas keeps them.
     """

@@ -146,6 +146,26 @@ def test_the_other_worker_stays_while_one_is_replaced(parent: Parent) -> None:
     assert log.count("It is replaced.") == 1
 
 
+def test_a_worker_that_fails_while_others_serve_is_tried_again_with_a_pause(parent: Parent, checkout: Checkout) -> None:
+    process = parent(2)
+    start(process, checkout)
+    for _ in range(2):
+        worker, _ = read_until(process, r"serves (\d+)")
+    (checkout.folder / "start").unlink()
+    (checkout.folder / "start").write_text("fail")
+    looks = read_until(process, r"looked at (\d+ \d+)")[0].split()
+    other = next(one for one in looks if one != worker)
+
+    os.kill(int(worker), signal.SIGKILL)
+
+    first = read_until(process, r"The worker (\d+) could not start: it ended by itself .* It is tried again\.")[0]
+    alone, _ = read_until(process, r"looked at (\d+)")
+    (checkout.folder / "start").write_text("")
+    new, _ = read_until(process, r"serves (\d+)")
+    assert (alone, new in (worker, other, first)) == (other, False)
+    assert Path(f"/proc/{other}").exists()
+
+
 def test_a_signal_ends_it_while_a_worker_starts(parent: Parent) -> None:
     process = parent(1)
     worker, _ = read_until(process, r"looked at (\d+)")
