@@ -14,7 +14,7 @@ from agents_app.metrics.client import (
     choose_encoder,
 )
 from agents_app.metrics.facts import Facts
-from agents_app.metrics.folder import folder
+from agents_app.metrics.folder import all_counts
 from agents_app.metrics.processes import Processes
 
 
@@ -23,13 +23,21 @@ class Answers:
 
     def __init__(self, app: Flask) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        MultiProcessCollector(self._registry, str(folder()))
+        MultiProcessCollector(self._registry, str(all_counts()))
         for collector in (Facts(app), Processes(), Build()):
             self._registry.register(collector)
 
     def make(self, accept: str) -> tuple[bytes, str]:
-        """The text in the format that the header Accept asks for, and its content type."""
-        encode, content_type = choose_encoder(accept)
+        """The text in the format that the header Accept asks for, and its content type.
+
+        Raises FileNotFoundError if the folder of the counts was removed.
+        """
+        all_counts().stat()
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):
+            # The version is not a number.
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
 

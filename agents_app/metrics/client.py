@@ -10,7 +10,7 @@ folder()
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, Summary  # noqa: E402
 from prometheus_client.core import GaugeMetricFamily  # noqa: E402
 from prometheus_client.exposition import choose_encoder  # noqa: E402
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector  # noqa: E402
 from prometheus_client.process_collector import ProcessCollector  # noqa: E402
 
 __all__ = [
@@ -24,5 +24,4 @@ __all__ = [
     "ProcessCollector",
     "Summary",
     "choose_encoder",
-    "mark_process_dead",
 ]

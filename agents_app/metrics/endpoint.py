@@ -7,9 +7,10 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
 
 from agents_app.config import Settings
+from agents_app.metrics import recording
 from agents_app.metrics.answer import Answers
 from agents_app.metrics.instruments import IN_PROGRESS
 from agents_app.metrics.workers import AsgiApp
@@ -20,6 +21,7 @@ Scope = dict[str, Any]
 
 PATH = "/metrics"
 TEXT = "text/plain; charset=utf-8"
+REMOVED = b"The folder of the metrics was removed. Restart the server to count again.\n"
 
 
 class MetricsMiddleware:
@@ -29,7 +31,7 @@ class MetricsMiddleware:
     """
 
     def __init__(self, app: Flask, console: AsgiApp, settings: Settings) -> None:
-        self._console, self._in_progress = console, IN_PROGRESS
+        self._console = console
         self._answers = Answers(app)
         self._token = settings.metrics_token
         self._port = settings.metrics_bind and settings.metrics_bind[1]
@@ -40,12 +42,14 @@ class MetricsMiddleware:
         """Answer one request."""
         if self._is_for_metrics(scope):
             await self._answer(scope, send)
-            return
-        self._in_progress.inc()
-        try:
+        elif recording.is_installed():
+            IN_PROGRESS.inc()
+            try:
+                await self._console(scope, receive, send)
+            finally:
+                IN_PROGRESS.dec()
+        else:
             await self._console(scope, receive, send)
-        finally:
-            self._in_progress.dec()
 
     def _is_for_metrics(self, scope: Scope) -> bool:
         if self._port:
@@ -65,11 +69,18 @@ class MetricsMiddleware:
             realm = 'Bearer realm="Agent Console metrics"'
             await _send(send, 401, b"Send METRICS_TOKEN as bearer token.\n", TEXT, **{"www-authenticate": realm})
         else:
-            loop = asyncio.get_running_loop()
+            await self._show(headers, send)
+
+    async def _show(self, headers: dict[str, str], send: Any) -> None:
+        loop = asyncio.get_running_loop()
+        try:
             body, content_type = await loop.run_in_executor(self._thread, self._answers.make, headers.get("accept", ""))
-            is_zipped = "gzip" in headers.get("accept-encoding", "")
-            encoding = {"content-encoding": "gzip"} if is_zipped else {}
-            await _send(send, 200, gzip.compress(body, 1) if is_zipped else body, content_type, **encoding)
+        except FileNotFoundError:
+            await _send(send, 503, REMOVED, TEXT)
+            return
+        is_zipped = Request({"HTTP_ACCEPT_ENCODING": headers.get("accept-encoding", "")}).accept_encodings["gzip"] > 0
+        encoding = {"content-encoding": "gzip"} if is_zipped else {}
+        await _send(send, 200, gzip.compress(body, 1) if is_zipped else body, content_type, **encoding)
 
     def _is_allowed(self, sent: str) -> bool:
         if self._token is None:

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask, Response, g, has_app_context, request, request_finished, request_started
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
+from sqlalchemy.pool import ConnectionPoolEntry as PoolRecord
 
 from agents_app.config import Settings
 from agents_app.db import db
@@ -16,11 +17,11 @@ from agents_app.metrics import instruments, pool
 # whatever clients send.
 UNKNOWN = "unknown"
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-STARTED = "metrics_statement_started"
+STARTED, TAKEN = "metrics_statement_started", "metrics_taken"
 
 
 def install(app: Flask) -> None:
-    """Count what this app does from now on, in this process and those that it forks."""
+    """Count what this app does from now on in this process."""
     request_started.connect(_begin, app)
     request_finished.connect(_count, app)
     with app.app_context():
@@ -29,17 +30,19 @@ def install(app: Flask) -> None:
         ("before_cursor_execute", _start_statement),
         ("after_cursor_execute", _end_statement),
         ("handle_error", _end_failed_statement),
-        ("checkout", lambda *_: instruments.POOL_IN_USE.inc()),
-        ("checkin", lambda *_: instruments.POOL_IN_USE.dec()),
+        ("checkout", _take_connection),
+        ("checkin", _return_connection),
     ):
         event.listen(engine, name, listener)
     if _observe_wait not in pool.observers:
         pool.observers.append(_observe_wait)
-
-
-def count_worker(settings: Settings) -> None:
-    """Count the connections that this worker can have."""
+    settings: Settings = app.extensions["settings"]
     instruments.POOL_SIZE.set(settings.pool_size)
+
+
+def is_installed() -> bool:
+    """Whether this process counts. A worker that cannot share its counts has none."""
+    return _observe_wait in pool.observers
 
 
 def _begin(_app: Flask, **_: Any) -> None:
@@ -80,6 +83,17 @@ def _add(started: float | None) -> None:
     instruments.STATEMENT_SECONDS.observe(seconds)
     if has_app_context() and "database_seconds" in g:
         g.database_seconds += seconds
+
+
+def _take_connection(_connection: Any, record: PoolRecord, _proxy: Any) -> None:
+    record.info[TAKEN] = True
+    instruments.POOL_IN_USE.inc()
+
+
+def _return_connection(_connection: Any, record: PoolRecord) -> None:
+    # One that could not be opened is returned too, and was never taken.
+    if record.info.pop(TAKEN, False):
+        instruments.POOL_IN_USE.dec()
 
 
 def _observe_wait(seconds: float, has_failed: bool) -> None:

@@ -1,5 +1,7 @@
 """What the parent of the workers and each worker call. Every function does nothing where metrics are off."""
 
+import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -7,16 +9,18 @@ from flask import Flask
 
 from agents_app.config import Settings
 
+logger = logging.getLogger(__name__)
+
 AsgiApp = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
 def before_workers(app: Flask) -> None:
     """Prepare the metrics of the app, in the parent, before it starts a worker. Raises ConfigurationError."""
     if _is_on(app):
-        from agents_app.metrics import folder, recording
+        from agents_app.metrics import folder, recording  # noqa: F401
 
-        recording.install(app)
-        folder.add_process("parent")
+        settings: Settings = app.extensions["settings"]
+        folder.add_places(settings.workers)
 
 
 def with_metrics(app: Flask, console: AsgiApp) -> AsgiApp:
@@ -29,23 +33,28 @@ def with_metrics(app: Flask, console: AsgiApp) -> AsgiApp:
 
 
 def in_worker(app: Flask) -> None:
-    """Count this process as a worker, before it answers the first request."""
+    """Count this process as a worker, before it answers the first request.
+
+    If it cannot share its counts with the others, it logs why, and works without counting.
+    """
     if _is_on(app):
         from agents_app.metrics import folder, recording
 
-        recording.count_worker(app.extensions["settings"])
-        folder.add_process("worker")
+        try:
+            folder.enter()
+        except OSError as error:
+            logger.warning("The worker %s counts nothing for /metrics: %s.", os.getpid(), error.strerror)
+            return
+        recording.install(app)
 
 
 def after_worker(app: Flask, pid: int) -> None:
     """Forget what a worker that has ended was doing, in the parent. What it counted stays."""
     if _is_on(app):
         from agents_app.metrics import folder
-        from agents_app.metrics.client import mark_process_dead
         from agents_app.metrics.instruments import REPLACED_WORKERS
 
-        mark_process_dead(pid, str(folder.folder()))
-        folder.remove_process(pid)
+        folder.leave(pid)
         REPLACED_WORKERS.inc()
 
 

@@ -128,6 +128,21 @@ def test_an_answer_is_compressed_and_in_the_format_that_is_asked_for(watch: Watc
     assert newer.text.endswith("# EOF\n")
 
 
+@pytest.mark.parametrize("sent", ["text/plain;version=1.x", "application/openmetrics-text;version=abc", ";;=,\xe9"])
+def test_a_version_that_is_not_a_number_is_answered_in_the_oldest_format(watch: Watch, sent: str) -> None:
+    answer = watch(METRICS_TOKEN=TOKEN).ask("/metrics", Accept=sent, **BEARER)
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+
+
+@pytest.mark.parametrize("sent", ["gzip;q=0", "gzip; q=0.0, identity", "notgzip", "identity", "gzip;q=x"])
+def test_an_answer_is_not_compressed_for_a_client_that_does_not_accept_it(watch: Watch, sent: str) -> None:
+    answer = watch(METRICS_TOKEN=TOKEN).ask("/metrics", **{"Accept-Encoding": sent, **BEARER})
+
+    assert "content-encoding" not in answer.headers
+    assert b"agent_console_build_info" in answer.body
+
+
 def test_a_refused_token_leaves_a_line_without_it(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
     server = watch(METRICS_TOKEN=TOKEN)
     logger = logging.getLogger("agents_app")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from tests.make import make_user
 from tests.metrics.conftest import TOKEN, Watched, samples
 
 Watch = Callable[..., Watched]
+IN_USE = "agent_console_database_pool_in_use"
 REQUESTS = "agent_console_http_requests_total"
 
 
@@ -88,6 +90,22 @@ def test_the_pool_says_what_is_in_use_and_how_long_others_waited(watch: Watch) -
     assert server.value("agent_console_database_pool_in_use") == 0
 
 
+def test_a_connection_that_could_not_be_opened_was_never_in_use(watch: Watch) -> None:
+    server = watch(METRICS_TOKEN=TOKEN)
+    with server.app.app_context():
+        db.engine.dispose()
+        before = server.value(IN_USE)
+
+        @sa.event.listens_for(db.engine, "do_connect")
+        def _refuse(*_: object) -> None:
+            raise sqlite3.OperationalError("the server is down")
+
+        for _ in range(3):
+            server.ask("/readyz")
+
+    assert (before, server.value(IN_USE)) == (0, 0)
+
+
 def test_requests_in_progress_are_those_that_are_not_answered_yet(watch: Watch) -> None:
     server = watch(METRICS_TOKEN=TOKEN, POOL_SIZE="1")
     answers: list[int] = []
@@ -103,7 +121,7 @@ def test_requests_in_progress_are_those_that_are_not_answered_yet(watch: Watch) 
 
 
 def test_a_killed_worker_loses_no_count_and_nothing_of_it_stays_in_progress(watch: Watch) -> None:
-    server = watch(METRICS_TOKEN=TOKEN)
+    server = watch(METRICS_TOKEN=TOKEN, WORKERS="2")
     make_user(server.app)
     reader, writer = os.pipe()
     pid = os.fork()
