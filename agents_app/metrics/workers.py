@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 
 from agents_app.config import Settings
+from agents_app.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +18,12 @@ AsgiApp = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 def before_workers(app: Flask) -> None:
     """Prepare the metrics of the app, in the parent, before it starts a worker. Raises ConfigurationError."""
     if _is_on(app):
-        from agents_app.metrics import folder, recording  # noqa: F401
-
+        try:
+            from agents_app.metrics import folder, recording  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"Metrics need the package of {error.name}, which is not installed. Install this release again."
+            ) from None
         settings: Settings = app.extensions["settings"]
         folder.add_places(settings.workers)
 

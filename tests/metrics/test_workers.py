@@ -211,3 +211,16 @@ def test_without_metrics_their_package_is_not_loaded(ready: Checkout, serve: Ser
 
     assert "agent-console-metrics" not in maps
     assert server.get("/metrics")[0] == 404
+
+
+@pytest.mark.long
+def test_without_the_package_of_metrics_the_start_is_refused_in_one_line(ready: Checkout) -> None:
+    (ready.folder / "prometheus_client.py").write_text("raise ModuleNotFoundError(name='prometheus_client')\n")
+
+    refused = ready.flask("serve", METRICS_BIND=str(free_port()))
+
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(
+        "Error: Metrics need the package of prometheus_client, which is not"
+    )
+    assert "Traceback" not in refused.stderr
