@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
@@ -115,6 +116,14 @@ class Database(SQLAlchemy):
     def close_pool(self) -> None:
         """Close the pool, so that forked processes do not share its connections."""
         self.engine.dispose()
+
+    def close_pool_of(self, app: Flask) -> None:
+        """Close the pool of an app whose process ends.
+
+        SQLite then moves what was written into the database file, so that a copy of this file alone has everything.
+        """
+        with app.app_context():
+            self.close_pool()
 
 
 db = Database(model_class=Base)

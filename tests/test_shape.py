@@ -77,7 +77,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "weak_keys": (set(), set()),
     "flask_command": (set(), {"click", "flask"}),
     "__main__": ({"flask_command"}, {"flask"}),
-    "wsgi": ({"app", "cli", "errors", "terminal"}, set()),
+    "wsgi": ({"app", "cli", "db", "errors", "terminal"}, set()),
     "encryption": ({"weak_keys"}, {"cryptography"}),
     # cryptography says whether a text is a certificate or a key; encrypting is not the values' work.
     "values": ({"errors"}, {"cryptography", "pydantic", "pydantic_core", "yaml", "zxcvbn"}),
@@ -116,7 +116,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "identity_provider": ({"config", "sign_on"}, {"flask"}),
     "config_display": ({"config", "config_sign_on", "database", "paths", "values"}, {"sqlalchemy"}),
     "hosts": ({"config", "errors", "values"}, {"flask"}),
-    "db": ({"database", "errors", "paths"}, {"sqlalchemy", "flask_sqlalchemy"}),
+    "db": ({"database", "errors", "paths"}, {"flask", "flask_sqlalchemy", "sqlalchemy"}),
     "models": ({"db", "values"}, {"sqlalchemy"}),
     "dbtools": (
         {"database", "db", "errors", "file_errors", "paths"},
@@ -202,7 +202,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"alembic", "click", "flask", "orjson"},
     ),
     "metrics": ({"config", "db", "errors", "http", "operations"}, {"flask", "prometheus_client", "sqlalchemy"}),
-    "server": ({"config", "http", "metrics", "values", "web"}, {"a2wsgi", "flask", "httptools", "uvicorn"}),
+    "server": ({"config", "db", "http", "metrics", "values", "web"}, {"a2wsgi", "flask", "httptools", "uvicorn"}),
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}

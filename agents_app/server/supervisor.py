@@ -20,6 +20,7 @@ from functools import partial
 from flask import Flask
 
 from agents_app import metrics
+from agents_app.db import db
 from agents_app.server import worker
 from agents_app.server.process import TICK_S, Worker
 from agents_app.server.worker import GRACE_S
@@ -57,7 +58,10 @@ def serve(app: Flask, listeners: Sequence[socket.socket]) -> bool:
 
     def work(pulse: socket.socket) -> None:
         metrics.in_worker(app)
-        worker.run(server, listeners, pulse)
+        try:
+            worker.run(server, listeners, pulse)
+        finally:
+            db.close_pool_of(app)
 
     supervisor = Supervisor(work, app.extensions["settings"].workers, on_end=partial(metrics.after_worker, app))
     return supervisor.run(close)
@@ -150,12 +154,15 @@ class Supervisor:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            # Uvicorn sends the signal again when it has stopped. The default would end the process at once.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             # If this process kept these, the others would not see the end of the parent.
             for pulse in (near, *(one.pulse for one in self._workers)):
                 pulse.close()
             self._work(far)
+            code = 0
+        except SystemExit:
             code = 0
         except BaseException:
             logger.exception("The worker failed.")

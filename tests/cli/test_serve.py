@@ -278,3 +278,21 @@ def listens(server: Server) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_after_its_end_and_that_of_a_command_the_sqlite_file_alone_has_everything(
+    checkout: Checkout, serve: Serve
+) -> None:
+    server = serve(checkout, BIND=f"127.0.0.1:{free_port()}")
+    assert server.get("/readyz")[0] == 200
+    server.process.terminate()
+    server.end()
+    after_serve = unfinished_files(checkout)
+    checkout.flask("demo")
+
+    assert (after_serve, unfinished_files(checkout)) == ([], [])
+
+
+def unfinished_files(checkout: Checkout) -> list[str]:
+    """The files of SQLite with what is not in the database file yet."""
+    return [file.name for file in (checkout.folder / "instance").iterdir() if file.name.endswith("-wal")]
