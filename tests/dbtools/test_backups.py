@@ -15,6 +15,7 @@ from alembic.util import CommandError
 
 from agents_app.database.url import parse_url
 from agents_app.dbtools.backup import backups
+from agents_app.dbtools.backup.pg_programs import find_program
 from agents_app.dbtools.runner.error_messages import readable_errors
 from tests import postgres
 from tests.dbtools.tools import console_config, fetch_rows, read_schema, run_sql
@@ -38,6 +39,11 @@ while True:
 FILL = """
 INSERT INTO ones WITH RECURSIVE numbers(n) AS (SELECT -20000 UNION ALL SELECT n + 1 FROM numbers WHERE n < -1)
 SELECT n, 'a text that fills some pages' FROM numbers
+"""
+NEW_SETTING = "SET transaction_timeout = 0;"
+# Like version 17 and later, it first sets what an older server does not know.
+NEWER_PG_RESTORE = """#!/bin/sh
+{real} "$@" | sed '0,/^SET lock_timeout/s//{setting}\\nSET lock_timeout/'
 """
 OTHER_TYPE = {"sqlite": b"PGDMP\x01\x0e", "postgresql": b"SQLite format 3\x00"}
 
@@ -150,6 +156,38 @@ def test_a_restored_database_is_the_same(database_url: str, empty_url: str, tmp_
     assert fetch_rows(empty_url, query) == fetch_rows(database_url, query)
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_a_newer_client_restores_into_a_server_that_does_not_know_its_settings(
+    postgres_url: str, postgres_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sql(postgres_url, "CREATE TABLE texts (line text)", f"INSERT INTO texts VALUES ('{NEW_SETTING}')")
+    file = _backup(postgres_url, tmp_path, None).file
+    real = find_program("pg_restore", 0)
+    program = tmp_path / "bin" / "pg_restore"
+    program.parent.mkdir()
+    program.write_text(NEWER_PG_RESTORE.format(real=real, setting=NEW_SETTING))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+
+    with postgres.database(postgres_server) as other:
+        _restore(other, file)
+
+        assert fetch_rows(other, "SELECT line FROM texts") == [(NEW_SETTING,)]
+
+
+def test_a_restore_that_fails_names_the_error_of_the_server_and_changes_nothing(
+    postgres_url: str, postgres_server: str, tmp_path: Path
+) -> None:
+    run_sql(postgres_url, "CREATE TABLE ones (n integer)", "CREATE VIEW same AS SELECT n FROM ones")
+    file = _backup(postgres_url, tmp_path, None).file
+
+    with postgres.database(postgres_server) as other:
+        run_sql(other, "CREATE VIEW same AS SELECT 1 AS n")
+        refusal = _refusal(lambda: _restore(other, file), other)
+
+        assert refusal == 'relation "same" already exists. Nothing was changed.'
+        assert _tables(other) == set()
 
 
 def test_a_backup_is_consistent_while_other_sessions_write(database_url: str, empty_url: str, tmp_path: Path) -> None:

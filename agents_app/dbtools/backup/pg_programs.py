@@ -3,9 +3,12 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
@@ -57,28 +60,69 @@ def run_program(command: list[str], url: URL | None = None, on_line: Callable[[s
 
     Raises CommandError with the program's message if it fails.
     """
-    target = [f"--dbname={_conninfo(url)}", "--no-password"] if url else []
-    process = subprocess.Popen(  # noqa: S603  No shell, and the programs are PostgreSQL's own.
-        [*command, *target],
-        env=_environment(url),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
-    with process:
+    own: dict[str, Any] = {"text": True, "errors": "replace", "stdin": subprocess.DEVNULL}
+    with _start(command, url, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **own) as process:
         try:
             error_lines = list(_read_error_lines(process, on_line))
-            output = process.stdout.read() if process.stdout else ""
+            output: str = process.stdout.read() if process.stdout else ""
         except BaseException:
             process.kill()
             raise
-    if process.returncode:
-        message = _error_message(error_lines) or f"{Path(command[0]).name} ended with {process.returncode}."
+    _check(process.returncode, command, error_lines, url)
+    return output
+
+
+def run_script(command: list[str], psql: str, url: URL, select: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
+    """Give psql the SQL that a program writes, as far as `select` returns its lines.
+
+    The SQL has a transaction of its own, so that nothing remains of a part of it. Raises CommandError with the message
+    of the program that failed.
+    """
+    client = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
+    # The messages go to a file, because a program waits when nobody reads its pipe.
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as messages,
+        _start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages) as source,
+        _start(client, url, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=messages) as target,
+    ):
+        try:
+            _pass_on(source, target, select)
+        except BaseException:
+            source.kill()
+            target.kill()
+            target.communicate()
+            raise
+        messages.seek(0)
+        lines = [line.strip() for line in messages]
+    _check(target.returncode, client, lines, url)
+    _check(source.returncode, command, lines, url)
+
+
+def _pass_on(
+    source: "subprocess.Popen[bytes]",
+    target: "subprocess.Popen[bytes]",
+    select: Callable[[Iterable[bytes]], Iterable[bytes]],
+) -> None:
+    # psql ends at its first error. The other program then must not wait for a reader.
+    if source.stdout and target.stdin:
+        with suppress(BrokenPipeError), source.stdout as lines:
+            target.stdin.writelines(select(lines))
+    # Closes the input, also of a psql that has ended, and waits.
+    target.communicate()
+    source.wait()
+
+
+def _start(command: list[str], url: URL | None = None, **options: Any) -> "subprocess.Popen[Any]":
+    target = [f"--dbname={_conninfo(url)}", "--no-password"] if url else []
+    # No shell, and the programs are PostgreSQL's own.
+    return subprocess.Popen([*command, *target], env=_environment(url), **options)  # noqa: S603
+
+
+def _check(code: int, command: list[str], error_lines: list[str], url: URL | None) -> None:
+    if code:
+        message = _error_message(error_lines) or f"{Path(command[0]).name} ended with {code}."
         advice = advice_for(message, url) if url else None
         raise CommandError(f"{message} {advice}" if advice else message)
-    return output
 
 
 def _read_error_lines(process: "subprocess.Popen[str]", on_line: Callable[[str], None] | None) -> Iterator[str]:
@@ -90,8 +134,9 @@ def _read_error_lines(process: "subprocess.Popen[str]", on_line: Callable[[str],
 
 
 def _error_message(error_lines: list[str]) -> str:
-    lines = [line for line in error_lines if "error:" in line] or error_lines
-    return re.sub(r"^.*?\berror:\s+(?:.*?\bERROR:\s+)?", "", lines[0]).rstrip(".") + "." if lines else ""
+    # psql writes only `ERROR:` of the server, and the other programs `error:` before it.
+    lines = [line for line in error_lines if re.search("error:|ERROR:", line)] or error_lines
+    return re.sub(r"^.*?\b(?:error|ERROR):\s+(?:.*?\bERROR:\s+)?", "", lines[0]).rstrip(".") + "." if lines else ""
 
 
 def _conninfo(url: URL) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from agents_app.database.quoting import quote_name
 from agents_app.database.url import schema_of
 from agents_app.dbtools.backup.dump_scope import dump_scope
-from agents_app.dbtools.backup.pg_programs import find_program, run_program
+from agents_app.dbtools.backup.pg_programs import find_program, run_program, run_script
 from agents_app.dbtools.database.connections import (
     connect,
     connect_without_schema,
@@ -40,6 +40,8 @@ LISTED_EXTENSION = re.compile(r"^\d+; \d+ \d+ EXTENSION - (\S+)")
 # Entries that describe the file itself.
 FILE_ENTRY = re.compile(r"^;|^\d+; \d+ \d+ (ENCODING|STDSTRINGS|SEARCHPATH) - ")
 ENTRY_IN_SCHEMA = r"^\d+; \d+ \d+ [A-Z ]+ {} "
+# The first version that has the setting. From it on, pg_restore sets it before everything else, also for older servers.
+HAS_TRANSACTION_TIMEOUT = 17
 # CREATE EXTENSION sets the comment itself, and only the extension's owner may change it.
 EXTENSION_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
 
@@ -95,22 +97,35 @@ def restore(url: URL, path: Path) -> None:
 
     If the URL names a schema, it is created first, and only this schema is restored.
     """
-    pg_restore = find_program("pg_restore", _server_version(url))
+    server = _server_version(url)
+    pg_restore, psql = find_program("pg_restore", server), find_program("psql", server)
     listed = run_program([pg_restore, "--list", str(path)])
     table_count = len(LISTED_TABLE.findall(listed))
     create_file_or_schema(url)
-    command = [pg_restore, "--exit-on-error", "--single-transaction", "--verbose", "--no-owner", "--no-privileges"]
+    command = [pg_restore, "--file=-", "--single-transaction", "--no-owner", "--no-privileges"]
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as entries, progress_bar("Restore", table_count) as advance:
         entries.writelines(_select_entries(url, listed))
         entries.flush()
         try:
-            run_program(
+            run_script(
                 [*command, f"--use-list={entries.name}", str(path)],
+                psql,
                 url_for_programs(url),
-                lambda line: advance("processing data for table" in line),
+                lambda lines: _select_lines(lines, server, advance),
             )
         except CommandError as error:
             raise CommandError(f"{error} Nothing was changed.") from error
+
+
+def _select_lines(lines: Iterable[bytes], server: int, advance: Callable[[int], None]) -> Iterator[bytes]:
+    """The SQL of pg_restore, without a setting that the server does not know."""
+    is_head = True
+    for line in lines:
+        is_head = is_head and not line.startswith(b"SET client_encoding")
+        if line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n"):
+            advance(1)
+        if not is_head or server >= HAS_TRANSACTION_TIMEOUT or not line.startswith(b"SET transaction_timeout"):
+            yield line
 
 
 def _select_entries(url: URL, listed: str) -> Iterator[str]:
