@@ -94,7 +94,18 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def address() -> str:
     """The IP address of the client, behind as many proxies as PROXY_HOPS says."""
-    found = request.remote_addr or ""
+    return _without_port(request.remote_addr or "")
+
+
+def forwarded_address(peer: str, forwarded_for: str, hops: int) -> str:
+    """As `address`, of a request that does not reach the app: from its peer and its header X-Forwarded-For."""
+    environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded_for}
+    if hops:
+        ProxyFix(lambda *_: [], x_for=hops, x_proto=0, x_host=0)(environ, lambda *_: lambda _: None)
+    return _without_port(environ["REMOTE_ADDR"])
+
+
+def _without_port(found: str) -> str:
     # Some proxies add the port. Guesses are counted per address, and the port differs with each connection.
     with_port = re.fullmatch(r"\[(.+)\](?::\d+)?|([^:]+):\d+", found)
     return ((with_port[1] or with_port[2]) if with_port else found)[: limits.IP_ADDRESS]

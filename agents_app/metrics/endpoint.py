@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, Request
 
 from agents_app.config import Settings
+from agents_app.http import forwarded_address
 from agents_app.metrics import recording
 from agents_app.metrics.answer import Answers
 from agents_app.metrics.instruments import IN_PROGRESS
@@ -33,7 +34,7 @@ class MetricsMiddleware:
     def __init__(self, app: Flask, console: AsgiApp, settings: Settings) -> None:
         self._console = console
         self._answers = Answers(app)
-        self._token = settings.metrics_token
+        self._token, self._hops = settings.metrics_token, settings.proxy_hops
         self._port = settings.metrics_bind and settings.metrics_bind[1]
         self._paths = {PATH, settings.sub_path + PATH}
         self._thread = ThreadPoolExecutor(1, "metrics")
@@ -64,7 +65,8 @@ class MetricsMiddleware:
             await _send(send, 405, b"Metrics are read with GET.\n", TEXT, allow="GET, HEAD")
         elif not self._is_allowed(headers.get("authorization", "")):
             # A line for each, as for every refusal: someone may guess the token.
-            address = (scope.get("client") or ("",))[0]
+            peer, forwarded = (scope.get("client") or ("",))[0], headers.get("x-forwarded-for", "")
+            address = forwarded_address(peer, forwarded, self._hops)
             logger.warning("metrics were refused", extra={"path": PATH, "status": 401, "address": address})
             realm = 'Bearer realm="Agent Console metrics"'
             await _send(send, 401, b"Send METRICS_TOKEN as bearer token.\n", TEXT, **{"www-authenticate": realm})

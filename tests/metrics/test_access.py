@@ -143,17 +143,20 @@ def test_an_answer_is_not_compressed_for_a_client_that_does_not_accept_it(watch:
     assert b"agent_console_build_info" in answer.body
 
 
-def test_a_refused_token_leaves_a_line_without_it(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
-    server = watch(METRICS_TOKEN=TOKEN)
+@pytest.mark.parametrize(("hops", "address"), [("0", "127.0.0.1"), ("1", "192.0.2.7")])
+def test_a_refused_token_leaves_a_line_with_the_address_of_the_client_and_without_the_token(
+    hops: str, address: str, watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = watch(METRICS_TOKEN=TOKEN, PROXY_HOPS=hops)
     logger = logging.getLogger("agents_app")
     logger.addHandler(caplog.handler)
 
-    server.ask("/metrics", Authorization="Bearer canary-word")
+    server.ask("/metrics", **{"Authorization": "Bearer canary-word", "X-Forwarded-For": "192.0.2.7:4711"})
     logger.removeHandler(caplog.handler)
 
     (record,) = [record for record in caplog.records if record.message == "metrics were refused"]
     line = JsonFormatter().format(record)
-    assert json.loads(line)["address"] == "127.0.0.1"
+    assert json.loads(line)["address"] == address
     assert "canary" not in line
 
 
