@@ -10,7 +10,7 @@ from tests.drills.machine import READY, Machine
 from tests.wheel import programs_of_wheel
 
 BuildMachine = Callable[..., Machine]
-StartDemo = Callable[[Machine], Machine]
+Prepare = Callable[[Machine], Machine]
 
 
 @pytest.fixture
@@ -46,23 +46,33 @@ def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_demo(demo_file: Path) -> StartDemo:
-    """Fills the database of a machine with the agents of `demo`, starts its console, and waits until it is ready."""
+def fill_demo(demo_file: Path) -> Prepare:
+    """Fills the database of a machine with the agents of `demo`."""
 
-    def start(machine: Machine) -> Machine:
+    def fill(machine: Machine) -> Machine:
         if machine.database_url.startswith("sqlite"):
             machine.type(f"cp -p {demo_file} /var/lib/agent-console/console.db")
         else:
             # Not `deploy`, which checks more: a release that lacks a step has models that differ from its tables.
             machine.type("agent-console db upgrade\nagent-console demo")
-        machine.type(f"systemctl start agent-console\n{READY}")
+        return machine
+
+    return fill
+
+
+@pytest.fixture
+def start_demo(fill_demo: Prepare) -> Prepare:
+    """Fills the database of a machine, starts its console, and waits until it is ready."""
+
+    def start(machine: Machine) -> Machine:
+        fill_demo(machine).type(f"systemctl start agent-console\n{READY}")
         return machine
 
     return start
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def machine(request: pytest.FixtureRequest, build_machine: BuildMachine, start_demo: StartDemo) -> Machine:
+def machine(request: pytest.FixtureRequest, build_machine: BuildMachine, start_demo: Prepare) -> Machine:
     """A machine whose console has the agents of `demo` and runs, on each database."""
     if request.param == "sqlite":
         return start_demo(build_machine())

@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from tests.drills.conftest import BuildMachine, StartDemo
+from tests.drills.conftest import BuildMachine, Prepare
 from tests.drills.machine import Machine
 
 pytestmark = pytest.mark.long
@@ -48,9 +48,9 @@ def chat() -> Iterator[Chat]:
 
 
 @pytest.fixture
-def reporting(build_machine: BuildMachine, start_demo: StartDemo, chat: Chat) -> Machine:
+def reporting(build_machine: BuildMachine, fill_demo: Prepare, chat: Chat) -> Machine:
     """A machine that reports to the chat."""
-    machine = start_demo(
+    machine = fill_demo(
         build_machine(names={"https://chat.example.org": f"http://127.0.0.1:{chat.server_port}", "Acme": "Demo"})
     )
     machine.drill("chat-install")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drills.conftest import BuildMachine, StartDemo
+from tests.drills.conftest import BuildMachine, Prepare
 from tests.drills.machine import Machine
 
 pytestmark = pytest.mark.long
@@ -21,7 +21,7 @@ FILL = "dd if=/dev/zero of=/var/lib/agent-console/filling bs=1k status=none || t
 
 
 @pytest.fixture
-def small(build_machine: BuildMachine, start_demo: StartDemo) -> Iterator[Machine]:
+def small(build_machine: BuildMachine, start_demo: Prepare) -> Iterator[Machine]:
     """A machine with a running console, whose home is a file system of 16 MB."""
     machine = build_machine()
     script = MOUNTS.format(home=machine.root / machine.home)
