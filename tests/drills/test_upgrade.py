@@ -123,3 +123,5 @@ def test_a_database_of_0_1_0_is_upgraded_with_its_tokens(of_0_1_0: Machine) -> N
     assert "private keys in clear text" in after
     of_0_1_0.drill("from-0.1.0-back")
     assert of_0_1_0.type("agent-console db current").split()[0] == HEAD_OF_0_1_0
+    of_0_1_0.type("agent-console db deploy")
+    assert "kept 1 that already existed" in of_0_1_0.drill("from-0.1.0-rows")
