@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.container import Image, make_image, require, shared_folder
+from tests.image.container import make_image, require, shared_folder
+from tests.image.unpacked import Image
 
 
 @pytest.fixture(scope="session")

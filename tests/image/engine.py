@@ -1,8 +1,8 @@
 """A program in place of `docker`. It reads `compose.yaml` in the current folder, and bubblewrap runs its containers.
 
 It knows the commands and options of docs/operations.md and docs/install.md and no others. What it keeps, such as
-volumes, is in the folder that its first argument names. The second one is VERSION of the environment, which the import
-of `tests` clears. The server of the service `postgres` is one of the tests.
+volumes, is in the folder that its first argument names. The server of the service `postgres` is one of the tests. Each
+command starts it again, so it imports little.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from tests.image.container import Image
+from tests.image.unpacked import Image
 
 SOCKETS = "/run/postgresql"
 # The second command keeps the shell, because a container ends with the process that started it.
@@ -32,7 +32,6 @@ class Engine:
     """What `docker` is on one host. Its folder has `host.json`: where the image, the database and the port are."""
 
     folder: Path
-    version: str
 
     def __post_init__(self) -> None:
         self.host: dict[str, str] = json.loads((self.folder / "host.json").read_text())
@@ -47,7 +46,7 @@ class Engine:
     def service(self, name: str) -> dict[str, Any]:
         """A service, with the variables of the environment and of `.env`. It needs an image that was loaded."""
         given = dict(line.split("=", 1) for line in Path(".env").read_text().splitlines())
-        given |= {"VERSION": self.version} if self.version else {}
+        given |= {name: value for name, value in os.environ.items() if name == "VERSION"}
         text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: given[found[1]], Path("compose.yaml").read_text())
         service: dict[str, Any] = yaml.safe_load(text)["services"][name]
         if name != "postgres" and not (self.folder / service["image"]).exists():
@@ -167,9 +166,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Do one command, and return its exit code."""
-    folder, version, *words = sys.argv[1:]
+    folder, *words = sys.argv[1:]
     given = parser().parse_args(words)
-    engine = Engine(Path(folder), version)
+    engine = Engine(Path(folder))
     match given.command:
         case "load":
             engine.load(given.input)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from agents_app import __version__
 from tests.cli.conftest import free_port, wait_for
-from tests.image.container import Image
+from tests.image.unpacked import Image
 from tests.make import KEYS
 
 pytestmark = pytest.mark.long
