@@ -35,7 +35,9 @@ def add_step(checkout: Checkout, name: str, after: str, mark: str = "") -> None:
 def test_the_console_serves_while_only_marked_steps_are_pending(
     checkout: Checkout, schema_url: str, serve: Callable[..., Server]
 ) -> None:
-    checkout.settings.update(KEYS, DATABASE_URL=schema_url, BIND=f"127.0.0.1:{free_port()}")
+    # Without PUBLIC_URL, the server would apply them to an SQLite file first.
+    bind = f"127.0.0.1:{free_port()}"
+    checkout.settings.update(KEYS, DATABASE_URL=schema_url, BIND=bind, PUBLIC_URL=f"http://{bind}")
     add_step(checkout, "marked", head_revision(), "after_release = True")
     filled = fetch_rows(schema_url, "SELECT max(revision) FROM applied_steps WHERE revision = 'c60f28e4a9d1'")
     assert filled == [("c60f28e4a9d1",)]
