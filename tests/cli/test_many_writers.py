@@ -251,11 +251,13 @@ def test_after_a_worker_is_killed_each_agent_of_a_bulk_act_is_changed_with_its_h
 ) -> None:
     agents = [make_agent(app, writers.admin, name=f"Agent {number}") for number in range(MANY)]
     act = {"act": "set_owner", "ids": [str(one) for one in agents], "owner": "Ada"}
+    # To find the workers takes longer than to change all agents.
+    workers = writers.server.workers()
     changing = threading.Thread(target=writers.run, args=(lambda _number: writers.api("POST", "/agents/bulk", act), 0))
     changing.start()
     # The first batch is stored, and the others are not.
     wait_for(lambda: changed_agents(app, agents) > 0)
-    for worker in writers.server.workers():
+    for worker in workers:
         os.kill(worker, signal.SIGKILL)
     changing.join()
 
