@@ -73,8 +73,8 @@ def test_no_request_fails_and_no_row_is_without_a_value(
     for _ in range(20):
         make_agent(app, admin)
     token = make_token(app, admin, "write")
-    checkout.settings.update(KEYS, DATABASE_URL=schema_url, BIND=f"127.0.0.1:{free_port()}")
-    old = Writer(_read_output(serve(checkout)), token)
+    checkout.settings.update(KEYS, DATABASE_URL=schema_url)
+    old = Writer(_read_output(serve(checkout, **_address())), token)
     new_release = Checkout(reused_copy(tmp_path, "new release"), {**checkout.settings, "MIGRATION_BATCH": "2"})
     model = new_release.folder / "agents_app" / "models" / "agent.py"
     model.write_text(model.read_text().replace(LAST_COLUMN, f"{LAST_COLUMN}{COLUMN}"))
@@ -87,7 +87,7 @@ def test_no_request_fails_and_no_row_is_without_a_value(
         pass
     assert fetch_rows(schema_url, UNFILLED) != [(0,)]
     assert "which flask db deploy --finish fills" in _run(new_release, "status")
-    new = Writer(_read_output(serve(new_release, BIND=f"127.0.0.1:{free_port()}")), token)
+    new = Writer(_read_output(serve(new_release, **_address())), token)
     with new.writing(), old.writing():
         pass
     old.server.process.terminate()
@@ -99,6 +99,12 @@ def test_no_request_fails_and_no_row_is_without_a_value(
     assert fetch_rows(schema_url, "SELECT count(*) FROM agents") == [(20 + old.created + new.created,)]
     status = json.loads(_run(new_release, "status", "--check", "--json"))
     assert (status["drift"], status["problems"]) == ([], [])
+
+
+def _address() -> dict[str, str]:
+    # Without PUBLIC_URL, a server applies every step to an SQLite file first.
+    bind = f"127.0.0.1:{free_port()}"
+    return {"BIND": bind, "PUBLIC_URL": f"http://{bind}"}
 
 
 def _read_output(server: Server) -> Server:
