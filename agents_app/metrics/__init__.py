@@ -5,6 +5,6 @@ metrics are on.
 """
 
 from agents_app.metrics.pool import pool_options
-from agents_app.metrics.workers import after_worker, before_workers, in_worker, with_metrics
+from agents_app.metrics.workers import AsgiApp, after_worker, before_workers, in_worker, with_metrics
 
-__all__ = ["after_worker", "before_workers", "in_worker", "pool_options", "with_metrics"]
+__all__ = ["AsgiApp", "after_worker", "before_workers", "in_worker", "pool_options", "with_metrics"]

@@ -28,9 +28,18 @@ def configure(app: Flask) -> Config:
     settings: Settings = app.extensions["settings"]
     costly, takes_files = web.password_paths(app), paths_of_files(app)
     console = BufferingMiddleware(app, settings.pool_size, costly, takes_files=takes_files)
-    config = Config(
-        metrics.with_metrics(app, console),
-        http=HttpProtocol,
+    config = server_config(metrics.with_metrics(app, console))
+    config.load()
+    # Every page needs it.
+    icons.sprite()
+    return config
+
+
+def server_config(console: metrics.AsgiApp, http: type[HttpProtocol] = HttpProtocol) -> Config:
+    """Uvicorn's configuration for an ASGI app: the limits of requests and connections."""
+    return Config(
+        console,
+        http=http,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -43,10 +52,6 @@ def configure(app: Flask) -> Config:
         # The app reads the headers of proxies (PROXY_HOPS).
         proxy_headers=False,
     )
-    config.load()
-    # Every page needs it.
-    icons.sprite()
-    return config
 
 
 def run(config: Config, listeners: Sequence[socket.socket], pulse: socket.socket) -> None:

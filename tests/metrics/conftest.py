@@ -15,8 +15,9 @@ from flask import Flask
 
 from agents_app import metrics
 from agents_app.server.buffering import BufferingMiddleware
+from agents_app.server.worker import server_config
 from tests.conftest import OpenConsole
-from tests.security.served import PATIENCE_S, server_config
+from tests.security.served import PATIENCE_S
 
 TOKEN = "Rk7vXy2Qm9TtLw4RbNc6HsJd3GfPa8Ue"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -10,8 +10,7 @@ from typing import Any
 import uvicorn
 
 from agents_app.server.buffering import BufferingMiddleware
-from agents_app.server.protocol import HttpProtocol
-from agents_app.server.worker import KEEP_ALIVE_S
+from agents_app.server.worker import server_config
 
 PATIENCE_S = 60
 HOST = "localhost"
@@ -39,22 +38,6 @@ class Served:
     def status(self, path: str) -> int:
         """The status of the answer to a GET."""
         return status_of(self.ask(head("GET", path, "Connection: close")))
-
-
-def server_config(app: Any, http: type[HttpProtocol] = HttpProtocol) -> uvicorn.Config:
-    """The configuration of uvicorn for an ASGI app: what `flask serve` has for requests and connections."""
-    return uvicorn.Config(
-        app,
-        http=http,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        server_header=False,
-        proxy_headers=False,
-    )
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from uvicorn.server import ServerState
 
 from agents_app.http import TRUNCATED
 from agents_app.server.protocol import HttpProtocol
-from tests.security.served import head, served, server_config, status_of
+from agents_app.server.worker import server_config
+from tests.security.served import head, served, status_of
 
 CHUNKED = head("POST", "/first", "Transfer-Encoding: chunked")
 NEXT = head("GET", "/next", "Connection: close")

@@ -9,8 +9,8 @@ import pytest
 from uvicorn.server import ServerState
 
 from agents_app.server.protocol import REQUEST_S, RESPONSE_S, HttpProtocol
-from agents_app.server.worker import KEEP_ALIVE_S
-from tests.security.served import head, server_config
+from agents_app.server.worker import KEEP_ALIVE_S, server_config
+from tests.security.served import head
 
 GET = head("GET", "/short")
 LONG = head("GET", "/long")
