@@ -127,6 +127,8 @@ def test_a_full_folder_for_shared_memory_costs_neither_a_worker_nor_a_count(
     for path in PATHS:
         server.get(path)
     os.kill(before[0], signal.SIGKILL)
+    # Until the parent looks, the counts are those of the killed worker.
+    wait_for(lambda: one(read(port), "agent_console_workers_replaced_total") == 1)
     wait_for(lambda: one(read(port), "agent_console_database_pool_size") == 16)
 
     assert {server.get(path)[0] for path in PATHS} <= {200, 401, 404}
