@@ -1,6 +1,7 @@
 """The folders of the program and of its data, and the command that people type."""
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,10 +37,16 @@ HOME = _home()
 
 
 def home_problem() -> str | None:
-    """What is wrong with HOME, in a sentence. None if it is a folder."""
-    if HOME.is_dir():
+    """What is wrong with HOME, in a sentence. None if it is a folder, or if that cannot be known."""
+    try:
+        if stat.S_ISDIR(HOME.stat().st_mode):
+            return None
+        what = "is not a folder"
+    except (FileNotFoundError, NotADirectoryError):
+        what = "does not exist"
+    except OSError:
+        # Reading `.env` reports the cause.
         return None
-    what = "is not a folder" if HOME.exists() else "does not exist"
     if os.environ.get(HOME_VARIABLE, "").strip():
         return f"{HOME_VARIABLE} names {HOME}, which {what}."
     return f"The current folder {what} any more. Change to another one, or set {HOME_VARIABLE}."

@@ -1,6 +1,8 @@
 """Where settings are read: `.env`, files that settings name, the environment. Every error is one line."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,20 @@ from agents_app.config import CHECKS, load
 from agents_app.errors import ConfigurationError
 from agents_app.similar_names import find_name_with_typos, find_similar_name
 from tests.make import KEYS
+from tests.project import shared_copy
 
+LOAD_AS_ANOTHER_USER = """
+import os
+from agents_app import config, errors, paths
+
+if os.geteuid() == 0:
+    # Root may open every folder.
+    os.setresuid(65534, 65534, 65534)
+try:
+    config.load({}, paths.HOME / ".env")
+except errors.ConfigurationError as error:
+    print(error.detail)
+"""
 SETTINGS = [f"{name}{ending}" for name in CHECKS for ending in ("", "_FILE")]
 LOOKS_LIKE = {
     "DATABSE_URL": "DATABASE_URL",
@@ -105,6 +120,18 @@ def test_the_folder_that_has_the_file_cannot_be_named_in_it(env_file: Path) -> N
         "AGENT_CONSOLE_HOME in .env, line 1, has no effect. It says where .env is: set it in the environment of the "
         + "command and of the service."
     )
+
+
+def test_a_folder_that_this_user_may_not_open_is_refused_with_the_cause(tmp_path: Path) -> None:
+    home = tmp_path / "closed" / "console"
+    home.mkdir(parents=True)
+    home.parent.chmod(0)
+    command = [sys.executable, "-c", LOAD_AS_ANOTHER_USER]
+
+    said = subprocess.check_output(command, env={"AGENT_CONSOLE_HOME": str(home)}, cwd=shared_copy(), text=True)
+
+    home.parent.chmod(0o700)
+    assert said == f"{home / '.env'} cannot be read: Permission denied.\n"
 
 
 @pytest.mark.parametrize("name", OTHERS)
