@@ -6,16 +6,6 @@ from pathlib import Path
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def is_missing(file: Path) -> bool:
-    """Whether there is no such file. False if that cannot be known."""
-    try:
-        file.lstat()
-    except OSError as error:
-        # Reading the file reports every other error.
-        return isinstance(error, FileNotFoundError)
-    return False
-
-
 def decode_file(file: Path) -> str:
     """The text of a file in UTF-8. Raises OSError, or ValueError if it is something else."""
     mode = file.stat().st_mode

@@ -19,8 +19,9 @@ from dotenv.parser import Binding, parse_stream
 from flask.cli import FlaskGroup
 from flask.helpers import get_load_dotenv
 
-from agents_app.config_files import decode_file, is_missing, reason_of
+from agents_app.config_files import decode_file, reason_of
 from agents_app.errors import ConfigurationError
+from agents_app.file_errors import is_missing
 from agents_app.paths import HOME, HOME_VARIABLE, display_path, home_problem
 from agents_app.similar_names import find_name_with_typos, find_similar_name
 

@@ -177,10 +177,16 @@ def create_sqlite_file(url: URL) -> None:
 @event.listens_for(Engine, "do_connect")
 def _refuse_missing_sqlite_file(dialect: Dialect, _record: object, arguments: list[Any], _options: object) -> None:
     # For a mistyped name, SQLite itself would create an empty database that everyone can read.
-    path = Path(arguments[0]) if dialect.name == "sqlite" and arguments[0] != ":memory:" else None
-    if path and not path.exists():
+    if dialect.name != "sqlite" or arguments[0] == ":memory:":
+        return
+    path = Path(arguments[0])
+    try:
+        path.stat()
+    except FileNotFoundError:
         has_folder = path.parent == INSTANCE_FOLDER or path.parent.is_dir()
-        raise sqlite3.OperationalError(f"{MISSING_FILE}: {path}" if has_folder else os.strerror(errno.ENOENT))
+        raise sqlite3.OperationalError(f"{MISSING_FILE}: {path}" if has_folder else os.strerror(errno.ENOENT)) from None
+    except OSError as error:
+        raise sqlite3.OperationalError(error.strerror) from None
 
 
 @event.listens_for(Engine, "connect")

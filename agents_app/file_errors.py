@@ -1,9 +1,20 @@
-"""Why a file that a person named cannot be used, for a sentence of a command."""
+"""Whether a file is there, and why a file that a person named cannot be used, for a sentence of a command."""
 
 import os
 import pwd
+from pathlib import Path
 
 from agents_app.paths import HOME
+
+
+def is_missing(file: Path) -> bool:
+    """Whether there is no such file. False if that cannot be known."""
+    try:
+        file.lstat()
+    except OSError as error:
+        # Reading the file reports every other error.
+        return isinstance(error, FileNotFoundError)
+    return False
 
 
 def cause_of(error: OSError) -> str:

@@ -92,7 +92,10 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "similar_names": (set(), set()),
     "config_files": (set(), set()),
     "file_errors": ({"paths"}, set()),
-    "config_sources": ({"config_files", "errors", "paths", "similar_names"}, {"click", "dotenv", "flask"}),
+    "config_sources": (
+        {"config_files", "errors", "file_errors", "paths", "similar_names"},
+        {"click", "dotenv", "flask"},
+    ),
     "config": (
         {
             "config_keys",

@@ -17,6 +17,7 @@ from agents_app import config, dbtools
 from agents_app.cli.commands import ConsoleCommand, schema_behind_error
 from agents_app.cli.output import print_message, print_warning
 from agents_app.errors import ConfigurationError, Unavailable
+from agents_app.file_errors import is_missing
 from agents_app.operations import encryption_keys, health
 from agents_app.paths import COMMAND, HOME, HOME_VARIABLE, display_path
 
@@ -120,7 +121,7 @@ def _create_or_upgrade() -> None:
     settings = config.settings()
     url, backup_folder, limits = settings.database_url, settings.backup_folder, settings.migration_limits
     file = Path(url.database or "")
-    lines = [f"{'Upgrading' if file.exists() else 'Creating'} the database {display_path(file)}..."]
+    lines = [f"{'Creating' if is_missing(file) else 'Upgrading'} the database {display_path(file)}..."]
     # The reader needs one line, not one for each step, and none where the file cannot be created.
     dbtools.upgrade_to_head(url, backup_folder, lambda _step: print_message(lines.pop()) if lines else None, limits)
 
@@ -130,7 +131,7 @@ def _require_writable_home() -> None:
     files = [ENV_FILE] if _missing(ENV_FILE) else []
     if url.get_backend_name() == "sqlite":
         files.append(Path(url.database or ""))
-    wanted = [file for file in files if file.is_relative_to(HOME) and not file.exists()]
+    wanted = [file for file in files if file.is_relative_to(HOME) and is_missing(file)]
     try:
         if wanted:
             tempfile.TemporaryFile(dir=HOME).close()

@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import OperationalError
 
+from agents_app import db  # noqa: F401  # Its listeners see every connection.
 from agents_app.cli.files import InputFile, write_file
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.errors import Unavailable
@@ -50,6 +52,13 @@ def test_a_backup_that_cannot_be_read_names_the_user_of_the_command(closed: Path
         (closed / "file").read_bytes()
 
     assert f"Permission denied. This command runs as the user {user_of_the_command()}" in str(refusal.value)
+
+
+def test_a_database_that_cannot_be_opened_has_its_cause(closed: Path) -> None:
+    engine = create_engine(f"sqlite:///{closed / 'file'}")
+
+    with another_user(closed), pytest.raises(OperationalError, match="Permission denied"):
+        engine.connect()
 
 
 def test_a_folder_is_advised_only_if_that_user_can_write_to_it(closed: Path) -> None:
