@@ -43,6 +43,11 @@ class Worker:
         """How it ended, or "" if it did not."""
         return self._end(os.WNOHANG)
 
+    def has_begun(self) -> bool:
+        """Whether it has ever given a sign of life."""
+        self.has_started = self.has_started or self._has_pulse()
+        return self.has_started
+
     def _end(self, option: int) -> str:
         pid, status = os.waitpid(self.pid, option)
         if not pid:

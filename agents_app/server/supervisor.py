@@ -33,6 +33,8 @@ HEALTH_CHECK_S = 10
 YOUNG_TICKS, LONGEST_PAUSE_TICKS = 20, 20
 # A worker ends by itself after GRACE_S. One that still runs after this time is killed.
 STOP_S = GRACE_S + 5
+# One that has not begun to serve is killed after this time.
+STARTING_STOP_S = 2
 # How many connections wait while all workers are busy, as in uvicorn.
 BACKLOG = 2048
 # The options of glibc's `mallopt`, and from how many bytes a block is mapped, and free memory returned.
@@ -70,8 +72,9 @@ def serve(app: Flask, listeners: Sequence[socket.socket]) -> bool:
 class Supervisor:
     """Keeps `count` processes running that each call `work` with their end of a socket.
 
-    A byte that `work` sends there is a sign of life. When the parent ends, sending fails. `on_end` is called with the
-    id of a process that has ended before it is replaced.
+    A byte that `work` sends there is a sign of life. When the parent ends, sending fails. `work` begins with SIGTERM
+    blocked, and unblocks it when it can handle it. `on_end` is called with the id of a process that has ended before it
+    is replaced.
     """
 
     def __init__(
@@ -150,13 +153,12 @@ class Supervisor:
         return Worker(pid, near)
 
     def _work_until_the_end(self, near: socket.socket, far: socket.socket) -> None:
-        """What a forked process does. The signals of a terminal stay blocked in it."""
+        """What a forked process does. The parent's signals stay blocked in it, but for what `work` unblocks."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             # Uvicorn sends the signal again when it has stopped. The default would end the process at once.
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            signal.signal(signal.SIGTERM, lambda *_: None)
             # If this process kept these, the others would not see the end of the parent.
             for pulse in (near, *(one.pulse for one in self._workers)):
                 pulse.close()
@@ -171,13 +173,14 @@ class Supervisor:
             os._exit(code)
 
     def _stop_workers(self) -> None:
-        left = self._workers
-        for one in left:
+        for one in self._workers:
             os.kill(one.pid, signal.SIGTERM)
-        end = time.monotonic() + STOP_S
-        while (left := [one for one in left if not one.poll()]) and time.monotonic() < end:
-            time.sleep(TICK_S / 10)
+        left = _ended_late(self._workers, STARTING_STOP_S)
         for one in left:
+            # One that has not begun to serve does not handle the signal yet, and has no request to finish.
+            if not one.has_begun():
+                os.kill(one.pid, signal.SIGKILL)
+        for one in _ended_late(left, STOP_S):
             os.kill(one.pid, signal.SIGKILL)
             os.waitpid(one.pid, 0)
 
@@ -198,6 +201,14 @@ class Supervisor:
                 signal.set_wakeup_fd(-1)
                 for number, handler in before.items():
                     signal.signal(number, handler)
+
+
+def _ended_late(workers: Sequence[Worker], seconds: float) -> list[Worker]:
+    """Wait for the end of these workers, at most this time. Returns those that still run."""
+    end, left = time.monotonic() + seconds, list(workers)
+    while (left := [one for one in left if not one.poll()]) and time.monotonic() < end:
+        time.sleep(TICK_S / 10)
+    return left
 
 
 def _give_memory_back() -> None:

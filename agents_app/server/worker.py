@@ -68,6 +68,8 @@ async def _serve(config: Config, listeners: Sequence[socket.socket], pulse: sock
 
 async def _beat(pulse: socket.socket) -> None:
     """Show the parent that this process is not stuck. Without a parent it would keep the port in use, so it stops."""
+    # The server handles it now. Before, it would have ended the start in the middle of anything.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     while True:
         try:
             pulse.send(b".")

@@ -19,7 +19,7 @@ LINES_MAX = 200
 LIMIT_S = 3
 # A worker waits until the test opens the pipe `start`, then gives signs of life.
 PARENT = f"""
-import logging, os, sys, time
+import logging, os, signal, sys, time
 from pathlib import Path
 from agents_app.server.supervisor import Supervisor
 class Reporting(Supervisor):
@@ -31,6 +31,8 @@ def work(pulse):
     if Path("start").read_text():
         raise ValueError("canary")
     print("serves", os.getpid(), flush=True)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     while True:
         pulse.send(b".")
         time.sleep(0.05)
@@ -96,6 +98,18 @@ def test_a_worker_that_fails_before_it_serves_ends_it_with_1(parent: Parent, che
     assert "ValueError: canary\n" in printed
     assert "could not start: it ended by itself (exit code 1).\n" in printed
     assert "replaced" not in printed
+
+
+def test_a_signal_to_stop_does_not_interrupt_the_start_of_a_worker(parent: Parent, checkout: Checkout) -> None:
+    process = parent(1)
+    worker, _ = read_until(process, r"looked at (\d+)")
+
+    os.kill(int(worker), signal.SIGTERM)
+    assert [read_until(process, r"looked at (\d+)")[0] for _ in range(2)] == [worker, worker]
+    start(process, checkout)
+
+    assert read_until(process, r"serves (\d+)")[0] == worker
+    read_until(process, rf"The worker ({worker}) was killed by signal 15\. It is replaced\.")
 
 
 def test_a_worker_that_starts_slowly_is_not_replaced(parent: Parent, checkout: Checkout) -> None:
