@@ -57,8 +57,37 @@ exec "$@"
 """
 
 
+class Terminal:
+    """Types lines, and blocks of the pages, where `run` types them."""
+
+    def run(self, lines: str) -> "subprocess.CompletedProcess[str]":
+        """Type lines into bash as the page has them."""
+        raise NotImplementedError
+
+    def drill_twice(self, name: str) -> str:
+        """Type the block with this name, and again, as after an interruption. Returns what the first time printed."""
+        printed = self.drill(name)
+        self.drill(name)
+        return printed
+
+    def drill(self, name: str) -> str:
+        """Type the block with this name. Returns what it printed, which must have every line that the page shows."""
+        block: Block = BLOCKS[name]
+        run = self.run(block.text)
+        printed = run.stdout + run.stderr
+        assert (run.returncode != 0) == ("fails" in block.options), f"{block.place}: {printed}"
+        assert missing_lines(block, run) == [], f"{block.place}: {printed}"
+        return printed
+
+    def type(self, lines: str) -> str:
+        """Type lines, which must succeed. Returns standard output."""
+        run = self.run(lines)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+
 @dataclass
-class Machine:
+class Machine(Terminal):
     """A server. `names` are words of the page, such as names of hosts, and what they are in the test."""
 
     root: Path
@@ -109,27 +138,6 @@ class Machine:
         for word, meaning in self.names.items():
             text = re.sub(rf"(?<![\w.]){re.escape(word)}(?![\w.])", lambda _match, new=meaning: new, text)
         return text
-
-    def drill_twice(self, name: str) -> str:
-        """Type the block with this name, and again, as after an interruption. Returns what the first time printed."""
-        printed = self.drill(name)
-        self.drill(name)
-        return printed
-
-    def drill(self, name: str) -> str:
-        """Type the block with this name. Returns what it printed, which must have every line that the page shows."""
-        block: Block = BLOCKS[name]
-        run = self.run(block.text)
-        printed = run.stdout + run.stderr
-        assert (run.returncode != 0) == ("fails" in block.options), f"{block.place}: {printed}"
-        assert missing_lines(block, run) == [], f"{block.place}: {printed}"
-        return printed
-
-    def type(self, lines: str) -> str:
-        """Type lines, which must succeed. Returns standard output."""
-        run = self.run(lines)
-        assert run.returncode == 0, run.stdout + run.stderr
-        return run.stdout
 
     def run(self, lines: str) -> "subprocess.CompletedProcess[str]":
         """Type lines into bash as the page has them; all but the last one must succeed."""

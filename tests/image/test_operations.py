@@ -15,8 +15,8 @@ import pytest
 from agents_app.paths import ROOT
 from tests import postgres
 from tests.cli.conftest import free_port
-from tests.documents import missing_lines, read_blocks
-from tests.drills.machine import BLOCKS, READY
+from tests.documents import read_blocks
+from tests.drills.machine import READY, Terminal
 from tests.image.unpacked import Image
 
 pytestmark = pytest.mark.long
@@ -30,7 +30,7 @@ AGENTS = f"{SQL} 'SELECT id, name, status FROM agents ORDER BY id'"
 DAY_S = 86_400
 
 
-class Host:
+class Host(Terminal):
     """A server with an engine: a folder with `compose.yaml`, and one for what the engine keeps."""
 
     def __init__(self, root: Path, image: Image, cluster: postgres.Cluster) -> None:
@@ -46,26 +46,12 @@ class Host:
         host |= {"programs": postgres.pg_ctl().parent}
         (self.engine / "host.json").write_text(json.dumps(host, default=str))
 
-    def drill(self, name: str) -> str:
-        """Type the block with this name. Returns what it printed, which must have every line that the page shows."""
-        block = BLOCKS[name]
-        run = self._run(block.text)
-        printed = run.stdout + run.stderr
-        assert run.returncode == 0, f"{block.place}: {printed}"
-        assert missing_lines(block, run) == [], f"{block.place}: {printed}"
-        return printed
-
-    def type(self, lines: str) -> str:
-        """Type lines, which must succeed. Returns standard output."""
-        run = self._run(lines)
-        assert run.returncode == 0, run.stdout + run.stderr
-        return run.stdout
-
     def backups(self) -> list[str]:
         """The names of the backups."""
         return sorted(path.name for path in (self.folder / "backups").iterdir())
 
-    def _run(self, lines: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, lines: str) -> "subprocess.CompletedProcess[str]":
+        """Type lines into bash as the page has them."""
         lines = lines.replace("127.0.0.1:8000", self.address).replace("/root/", f"{self.root}/root/")
         environment = {"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}"}
         words = ["bash", "-c", f"set -eo pipefail\n{lines.strip()}"]
