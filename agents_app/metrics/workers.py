@@ -19,6 +19,7 @@ def before_workers(app: Flask) -> None:
     """Prepare the metrics of the app, in the parent, before it starts a worker. Raises ConfigurationError."""
     if _is_on(app):
         try:
+            # Loaded here, so that the workers share it.
             from agents_app.metrics import folder, recording  # noqa: F401
         except ModuleNotFoundError as error:
             raise ConfigurationError(
