@@ -1,6 +1,7 @@
 """Runs a part of a test as a user who may not use its files."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,3 +25,10 @@ def another_user(*paths: Path) -> Iterator[None]:
         yield
     finally:
         os.setresuid(0, 0, 0)
+
+
+def let_others_pass(folder: Path) -> None:
+    """Let other users reach what is in a folder of this user."""
+    for parent in (folder, *folder.parents):
+        if parent.owner() == folder.owner() and not parent.stat().st_mode & stat.S_IXOTH:
+            parent.chmod(0o711)

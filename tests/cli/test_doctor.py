@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from agents_app.doctor import GROUPS, Result
-from tests.another_user import another_user
+from tests.another_user import another_user, let_others_pass
 from tests.cli.conftest import Checkout
 from tests.cli.installation import CANARY, Installation
 from tests.conftest import OpenConsole
@@ -165,9 +165,7 @@ def test_files_that_others_can_read_or_change_are_named(on_sqlite: Installation,
 
 
 def test_a_user_without_access_to_the_file_is_advised_to_change_user(on_sqlite: Installation) -> None:
-    for parent in (on_sqlite.folder, *on_sqlite.folder.parents):
-        if parent.owner() == on_sqlite.folder.owner() and not parent.stat().st_mode & stat.S_IXOTH:
-            parent.chmod(0o711)
+    let_others_pass(on_sqlite.folder)
     assert on_sqlite.problems() == []
 
     with another_user(on_sqlite.database, on_sqlite.folder):

@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -15,7 +17,23 @@ from agents_app.cli.files import InputFile, write_file
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.errors import Unavailable
 from agents_app.paths import HOME
-from tests.another_user import NOBODY, another_user
+from tests.another_user import NOBODY, another_user, let_others_pass
+from tests.make import KEYS
+from tests.project import shared_copy
+
+# The Python of the tests can belong to a user whose modules others may not read: what is needed is imported first.
+AS_ANOTHER_USER = """
+import codecs, importlib, os, pkgutil
+import agents_app
+for module in pkgutil.walk_packages(agents_app.__path__, "agents_app."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+from agents_app.__main__ import main
+codecs.lookup("utf-8-sig")
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+main()
+"""
 
 
 @pytest.fixture
@@ -59,6 +77,32 @@ def test_a_database_that_cannot_be_opened_has_its_cause(closed: Path) -> None:
 
     with another_user(closed), pytest.raises(OperationalError, match="Permission denied"):
         engine.connect()
+
+
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [
+        ("prepare", "Error: Cannot open sqlite:///{}: Permission denied. Check DATABASE_URL.\n"),
+        ("serve", "Error: Cannot open sqlite:///{}: Permission denied. Check DATABASE_URL.\n"),
+        ("users list", "Error: The database cannot be reached. Try again in a moment.\n  Permission denied\n"),
+    ],
+)
+def test_a_command_of_a_user_who_may_not_open_the_database_prints_no_traceback(
+    command: str, refusal: str, tmp_path: Path
+) -> None:
+    database = tmp_path / "instance" / "console.db"
+    database.parent.mkdir()
+    database.touch()
+    for folder in (tmp_path, shared_copy()):
+        let_others_pass(folder)
+    database.parent.chmod(0)
+    words = [sys.executable, "-c", AS_ANOTHER_USER, *command.split()]
+    environment = {"AGENT_CONSOLE_HOME": str(tmp_path), "PYTHONPATH": str(shared_copy()), **KEYS}
+
+    refused = subprocess.run(words, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+
+    database.parent.chmod(0o700)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", refusal.format(database))
 
 
 def test_a_folder_is_advised_only_if_that_user_can_write_to_it(closed: Path) -> None:
