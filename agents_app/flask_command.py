@@ -14,11 +14,11 @@ from contextlib import suppress
 from copy import copy
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 from flask import Flask
-from flask.cli import FlaskGroup, _env_file_callback
+from flask.cli import FlaskGroup, ScriptInfo, load_dotenv
 
 HELP = "Commands of Agent Console."
 FIND_BY_FOLDER = """
@@ -30,10 +30,12 @@ PLAN = ["agents", "plan"]
 CANNOT_BE_WRITTEN = "The output cannot be written: {cause}."
 
 
-def load_env_file(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
+def load_env_file(context: click.Context, _option: click.Parameter, path: str | None) -> str | None:
     """Load the file of -e or FLASK_ENV_FILE as Flask does. The console reads it again, and reports what is wrong."""
-    with suppress(OSError, UnicodeError):
-        return _env_file_callback(context, cast("click.Option", option), path)
+    with_defaults = context.ensure_object(ScriptInfo).load_dotenv_defaults
+    if path is not None or with_defaults:
+        with suppress(OSError, UnicodeError):
+            load_dotenv(path, load_defaults=with_defaults)
     return path
 
 
