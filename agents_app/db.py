@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, g, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
@@ -21,13 +21,16 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from agents_app.database.errors import MISSING_FILE, translate_driver_errors
+from agents_app.database.pool import BEGIN, NO_BEGIN, ConsoleConnection, autocommit
 from agents_app.database.quoting import quote_if_needed
-from agents_app.database.session import SessionCreator, autocommit
+from agents_app.database.session import SessionCreator
 from agents_app.paths import HOME
 
 # The folder of the SQLite database, unless DATABASE_URL names another one.
 INSTANCE_FOLDER = HOME / "instance"
 
+# Where `g` has the connection of a request while no block uses it.
+CONNECTION = "connection"
 POOL_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
@@ -92,14 +95,18 @@ class Database(SQLAlchemy):
     has_committed = False
     """Whether this process has written: an error in what follows does not mean that nothing was changed."""
 
+    def init_app(self, app: Flask) -> None:
+        """As the method of SQLAlchemy. The connection of a request returns to the pool when the request ends."""
+        super().init_app(app)
+        app.teardown_appcontext(_return_connection)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A Core connection for SELECTs. Each is its own transaction, without round trips for BEGIN and ROLLBACK.
 
         Through a pooler all of them are one transaction, because limits apply only inside transactions there.
         """
-        reading = self.engine.execution_options(console_begin="")
-        with translate_driver_errors(), reading.connect() as connection, autocommit(connection):
+        with translate_driver_errors(), self._connection(NO_BEGIN) as connection, autocommit(connection):
             yield connection
 
     @contextmanager
@@ -108,10 +115,32 @@ class Database(SQLAlchemy):
 
         Raises Conflict if a constraint is violated, StorageFull or Unavailable if the database fails.
         """
-        writing = self.engine.execution_options(console_begin="BEGIN IMMEDIATE")
-        with translate_driver_errors(), Session(writing, expire_on_commit=False) as session, session.begin():
+        with (
+            translate_driver_errors(),
+            self._connection("BEGIN IMMEDIATE") as connection,
+            Session(connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
         self.has_committed = True
+
+    @contextmanager
+    def _connection(self, begin: str) -> Iterator[Connection]:
+        """The connection of the request, unless a block around this one uses it: then another one."""
+        free: list[Connection] | None = g.setdefault(CONNECTION, []) if has_request_context() else None
+        connection = free.pop() if free else ConsoleConnection(self.engine)
+        connection.execution_options(**{BEGIN: begin})
+        try:
+            yield connection
+            # Ends the transaction of reads through a pooler, so that other clients can have the session.
+            connection.rollback()
+        except BaseException:
+            connection.close()
+            raise
+        if free is None or free:
+            connection.close()
+        else:
+            free.append(connection)
 
     def close_pool(self) -> None:
         """Close the pool, so that forked processes do not share its connections."""
@@ -124,6 +153,11 @@ class Database(SQLAlchemy):
         """
         with app.app_context():
             self.close_pool()
+
+
+def _return_connection(_error: BaseException | None) -> None:
+    for connection in g.pop(CONNECTION, []):
+        connection.close()
 
 
 db = Database(model_class=Base)
@@ -146,7 +180,6 @@ def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT_S,
-        "pool_pre_ping": True,
         "hide_parameters": True,
     }
     if url.get_backend_name() == "postgresql":
@@ -204,6 +237,6 @@ def _prepare_sqlite_connection(dbapi_connection: Any, _record: object) -> None:
 def _begin_on_sqlite(connection: Connection) -> None:
     # A deferred transaction fails at its first write if another writer came first, so writers use BEGIN IMMEDIATE.
     if connection.dialect.name == "sqlite":
-        statement = connection.get_execution_options().get("console_begin", "BEGIN")
+        statement = connection.get_execution_options().get(BEGIN, "BEGIN")
         if statement:
             connection.exec_driver_sql(statement)

@@ -199,23 +199,6 @@ def database_identity(connection: Connection) -> tuple[Any, ...]:
     return (*connection.execute(sa.text(IDENTITY)).one(), connection.scalar(sa.text("SELECT current_schema()")))
 
 
-@contextmanager
-def autocommit(connection: Connection) -> Iterator[None]:
-    """Commit each statement by itself, without BEGIN and ROLLBACK, unless the connection goes through a pooler."""
-    # SQLAlchemy's isolation level is not used. SQLAlchemy resets it with a query, and if the server is down by then,
-    # the connection never returns to the pool.
-    if connection.dialect.name != "postgresql" or is_pooled(connection):
-        yield
-        return
-    driver: Any = connection.connection.dbapi_connection
-    driver.autocommit = True
-    try:
-        yield
-    finally:
-        if not driver.closed:
-            driver.autocommit = False
-
-
 def _execute(driver: Any, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
     driver.autocommit = True
     with driver.cursor() as cursor:

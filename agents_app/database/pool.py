@@ -1,0 +1,99 @@
+"""Pooled connections: which of them are pinged, and what becomes of a read on one that turns out to be dead.
+
+A ping costs as much as a small read. A connection that was used a moment ago is rarely dead, so only one that was idle
+is pinged.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, CursorResult, ScalarResult
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
+
+from agents_app.database.session import is_pooled
+
+# Firewalls and servers close a connection after minutes.
+IDLE_S = 5.0
+# The option of a connection that says how its transactions begin. Reads have none: each SELECT is its own transaction.
+BEGIN, NO_BEGIN = "console_begin", ""
+RETURNED_AT = "returned_at"
+
+
+class ConsoleConnection(Connection):
+    """A connection on which a read is done again, once, on a new one if it turns out to be dead. A write never is."""
+
+    def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> CursorResult[Any]:
+        """As the method of Connection."""
+        try:
+            return super().execute(statement, parameters, execution_options=execution_options)
+        except DBAPIError as error:
+            if not error.connection_invalidated or self.get_execution_options().get(BEGIN) != NO_BEGIN:
+                raise
+        self.rollback()
+        # This takes one from the pool, which has only new ones from now on.
+        _set_autocommit(self, True)
+        return super().execute(statement, parameters, execution_options=execution_options)
+
+    def scalar(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Any:
+        """As the method of Connection."""
+        return self.execute(statement, parameters, execution_options=execution_options).scalar()
+
+    def scalars(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> ScalarResult[Any]:
+        """As the method of Connection."""
+        return self.execute(statement, parameters, execution_options=execution_options).scalars()
+
+
+@contextmanager
+def autocommit(connection: Connection) -> Iterator[None]:
+    """Commit each statement by itself, without BEGIN and ROLLBACK, unless the connection goes through a pooler."""
+    # SQLAlchemy's isolation level is not used. SQLAlchemy resets it with a query, and if the server is down by then,
+    # the connection never returns to the pool.
+    _set_autocommit(connection, True)
+    try:
+        yield
+    finally:
+        # One that is dead must not be replaced for this.
+        if not connection.invalidated:
+            _set_autocommit(connection, False)
+
+
+def _set_autocommit(connection: Connection, is_on: bool) -> None:
+    # It costs no round trip.
+    if connection.dialect.name != "postgresql" or is_pooled(connection):
+        return
+    driver: Any = connection.connection.dbapi_connection
+    if not driver.closed:
+        driver.autocommit = is_on
+
+
+@event.listens_for(Pool, "checkin")
+def _note_return(_driver: Any, record: ConnectionPoolEntry) -> None:
+    record.info[RETURNED_AT] = time.monotonic()
+
+
+@event.listens_for(Pool, "checkout")
+def _ping_if_idle(driver: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    # A new connection was never returned.
+    if time.monotonic() - record.info.get(RETURNED_AT, float("inf")) > IDLE_S and not _answers(driver):
+        # The pool opens a new one, and does not use those that are as old.
+        raise InvalidatePoolError
+
+
+def _answers(driver: Any) -> bool:
+    if not isinstance(driver, psycopg2.extensions.connection):
+        # A file does not end connections.
+        return True
+    try:
+        driver.autocommit = True
+        with driver.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        driver.autocommit = False
+    except psycopg2.Error:
+        return False
+    return True
