@@ -40,6 +40,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+# What an answer has that says nothing else.
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -48,6 +49,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Static files set their own; everything else must not be cached.
+    "Cache-Control": "no-store",
 }
 # What a caller may send to find its request in the log. Other values are not logged.
 CALLER_ID = re.compile(r"[!-~]{1,128}")
@@ -146,12 +149,10 @@ def _sent_path() -> str:
 
 
 def _after_request(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    given = {name.lower() for name, _ in response.headers}
+    response.headers.extend([(name, value) for name, value in HEADERS.items() if name.lower() not in given])
     if hsts := current_app.extensions["hsts"]:
         response.headers["Strict-Transport-Security"] = hsts
-    # Static files set their own; everything else must not be cached.
-    response.headers.setdefault("Cache-Control", "no-store")
     if "request_id" in g:
         response.headers["X-Request-ID"] = g.request_id
         _log_request(response)

@@ -28,6 +28,8 @@ def _are_flashes(value: Any) -> bool:
 
 # The key of a half-session: the password was right, and the code of the second factor is still to come.
 HALF = "half"
+# The beginnings of the paths of what is no page.
+WITHOUT_SESSION = ("/api/", "/static/", *health.PATHS)
 # What the cookie may hold, and a check of each value.
 CONTENT: dict[str, Callable[[Any], bool]] = {
     http.SESSION_ID: _is_text,
@@ -48,8 +50,7 @@ class PageSessions(SecureCookieSessionInterface):
         Another release, or another program with the same key, may have signed it: only values that this release could
         have written are used.
         """
-        serializer = self.get_signing_serializer(app)
-        if serializer is None or request.path.startswith(("/api/", "/static/", *health.PATHS)):
+        if request.path.startswith(WITHOUT_SESSION) or (serializer := self.get_signing_serializer(app)) is None:
             return None
         text = request.cookies.get(self.get_cookie_name(app))
         lifetime = int(app.permanent_session_lifetime.total_seconds())
