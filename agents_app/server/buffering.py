@@ -9,11 +9,9 @@ import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import quote
-
-from a2wsgi import WSGIMiddleware
 
 from agents_app.http import COMPLETE_AT, REFUSED, TRUNCATED
+from agents_app.server.bridge import WsgiBridge
 from agents_app.values import limits
 
 Message = dict[str, Any]
@@ -23,10 +21,6 @@ Scope = dict[str, Any]
 BODY_S = 30.0
 # Longer than fifty sign-ins take on two cores.
 WAIT_S = 10.0
-# The headers that say how long the body is. The app receives a whole body.
-FRAMING = (b"content-length", b"transfer-encoding")
-# Every ASCII character, so that quoting changes only other characters of the query.
-ASCII = bytes(range(128)).decode()
 
 
 class RequestRefused(Exception):
@@ -58,8 +52,7 @@ class BufferingMiddleware:
         wait_s: float = WAIT_S,
         takes_files: Collection[str] = (),
     ) -> None:
-        # Unlimited, so that a thread never waits for a client that reads slowly.
-        self._app = WSGIMiddleware(app, workers=threads, send_queue_size=0)
+        self._app = WsgiBridge(app, threads)
         self._costly, self._takes_files = frozenset(costly), frozenset(takes_files)
         self._costly_slots = asyncio.Semaphore(max(1, threads // 2))
         self._body_s, self._wait_s = body_s, wait_s
@@ -70,12 +63,12 @@ class BufferingMiddleware:
             body = await self._read_body(scope, receive)
             scope["state"][COMPLETE_AT] = time.perf_counter()
             async with self._reserve_slot(scope):
-                await self._answer(scope, body, send)
+                await self._app.answer(scope, body, send)
         except RequestRefused as refusal:
             scope["state"][REFUSED] = refusal.status
             if refusal.status == 413 and _asks_to_close(scope):
                 await self._skip_body(receive)
-            await self._answer(scope, b"", _with_connection_close(send) if _must_close(scope, refusal) else send)
+            await self._app.answer(scope, b"", _with_connection_close(send) if _must_close(scope, refusal) else send)
         except ClientGone:
             return
 
@@ -111,16 +104,6 @@ class BufferingMiddleware:
             yield
         finally:
             self._costly_slots.release()
-
-    async def _answer(self, scope: Scope, body: bytes, send: Any) -> None:
-        async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        changed = {
-            "headers": _clean_headers(scope, body),
-            "query_string": quote(scope["query_string"], safe=ASCII).encode(),
-        }
-        await self._app({**scope, **changed}, receive, send)  # type: ignore[arg-type]
 
 
 def _must_close(scope: Scope, refusal: RequestRefused) -> bool:
@@ -163,13 +146,3 @@ async def _receive_body(scope: Scope, receive: Any, most: int) -> bytes:
 def _content_length(scope: Scope) -> int:
     # The server has already refused a value that is not a number.
     return max((int(value) for name, value in scope["headers"] if name == b"content-length"), default=0)
-
-
-def _clean_headers(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
-    # Each name once: to join thousands of equal names one by one, as WSGIMiddleware does, would stop the event loop.
-    values: dict[bytes, list[bytes]] = {}
-    for name, value in scope["headers"]:
-        # WSGI cannot distinguish `X_Name` from `X-Name`, which the proxy in front has set.
-        if b"_" not in name and name not in FRAMING:
-            values.setdefault(name, []).append(value)
-    return [*((name, b",".join(given)) for name, given in values.items()), (b"content-length", b"%d" % len(body))]

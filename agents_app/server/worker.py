@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Sequence
 
+import uvloop
 from flask import Flask
 from uvicorn import Config, Server
 
@@ -57,7 +58,7 @@ def server_config(console: metrics.AsgiApp, http: type[HttpProtocol] = HttpProto
 def run(config: Config, listeners: Sequence[socket.socket], pulse: socket.socket) -> None:
     """Serve until SIGTERM, or until the parent ends."""
     # Without the context of the command: every request would be part of it, and share its `g`.
-    contextvars.Context().run(asyncio.run, _serve(config, listeners, pulse))
+    contextvars.Context().run(uvloop.run, _serve(config, listeners, pulse))
 
 
 async def _serve(config: Config, listeners: Sequence[socket.socket], pulse: socket.socket) -> None:
