@@ -4,7 +4,7 @@ VENV := .venv
 # Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint long sure lock dist image can-build-image bench-migrations
+.PHONY: help run setup test lint long sure lock dist image can-build-image bench bench-footprint bench-migrations
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -57,7 +57,10 @@ can-build-image:
 	@[ "$$(id -u)" = 0 ] && command -v buildah >/dev/null && command -v mmdebstrap >/dev/null || \
 		$(call refuse,make image needs root and two packages: apt-get install buildah mmdebstrap)
 
-bench-footprint: $(VENV)/.test ## Measure memory and start (OPTIONS='new --starts 3' for this release only)
+bench: $(VENV)/.benchmarks ## Measure what requests cost (OPTIONS='--rows 1000000' for more rows)
+	@$(RUN) benchmarks.requests $(OPTIONS)
+
+bench-footprint: $(VENV)/.benchmarks ## Measure memory and start (OPTIONS='new --starts 3' for this release only)
 	@$(RUN) benchmarks.footprint $(OPTIONS)
 
 bench-migrations: $(VENV)/.test ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
@@ -71,6 +74,7 @@ lock: $(VENV)/.test ## Update requirements*.txt to the newest versions of what p
 	$(LOCK) -c requirements.txt -o requirements-wheel.txt
 	$(LOCK) --group checkout --extra mssql -c requirements.txt -o requirements-mssql.txt
 	$(LOCK) --group checkout --extra mssql --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK:pyproject.toml=) --group benchmarks -c requirements.txt -o benchmarks/requirements.txt
 
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check --require-hashes
 
@@ -90,6 +94,11 @@ $(VENV)/.flask: $(VENV)/.run
 $(VENV)/.test: requirements-dev.txt $(VENV)/.flask
 	@echo "Installing the packages for tests into $(VENV) (once)..."
 	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.benchmarks: benchmarks/requirements.txt $(VENV)/.test
+	@echo "Installing the packages for benchmarks into $(VENV) (once)..."
+	@$(INSTALL) --upgrade --target $(VENV)/benchmarks -r $<
 	@touch $@
 
 refuse = { echo "$(1)" >&2; exit 1; }

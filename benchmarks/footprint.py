@@ -32,6 +32,7 @@ from benchmarks.memory import memory
 from benchmarks.migrations import rows
 from benchmarks.migrations.load import API, agent_values, send
 from benchmarks.migrations.releases import OLD_NAME, BenchmarkError, Release, commit, old_release
+from benchmarks.requests.programs import GUNICORN, PACKAGES
 from tests import postgres
 
 CLIENTS, AGENTS = 16, 40
@@ -41,11 +42,9 @@ PATIENCE_S = 60
 # What the packages take that every program of this kind has.
 PLAIN = """
 import flask_sqlalchemy, psycopg2, pydantic, sqlalchemy.dialects.postgresql.psycopg2
-from a2wsgi import WSGIMiddleware
 from flask import Flask
-flask = Flask(__name__)
-flask.add_url_rule("/sign-in", view_func=lambda: "A page.", endpoint="page")
-app = WSGIMiddleware(flask)
+app = Flask(__name__)
+app.add_url_rule("/sign-in", view_func=lambda: "A page.", endpoint="page")
 """
 
 
@@ -213,18 +212,8 @@ def measure_program(program: str, folder: Path, environment: Mapping[str, str], 
         return measure(Figures(OLD_NAME), [str(release.python), "-m", "flask", "serve"], release, port, options)
     if program == "plain":
         (folder / "plain.py").write_text(PLAIN)
-        words = [
-            str(python),
-            "-m",
-            "uvicorn",
-            "plain:app",
-            "--workers",
-            "2",
-            "--port",
-            str(port),
-            "--log-level",
-            "error",
-        ]
+        environment = {**environment, "PYTHONPATH": str(PACKAGES)}
+        words = [str(python), *GUNICORN, f"127.0.0.1:{port}", "plain:app"]
         return measure(Figures("a page of Flask"), words, Release(program, folder, python, environment), port, options)
     release = Release("this release", ROOT if options.python is None else folder, python, environment)
     release.flask("db", "upgrade")

@@ -205,7 +205,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"alembic", "click", "flask", "orjson"},
     ),
     "metrics": ({"config", "db", "errors", "http", "operations"}, {"flask", "prometheus_client", "sqlalchemy"}),
-    "server": ({"config", "db", "http", "metrics", "values", "web"}, {"a2wsgi", "flask", "httptools", "uvicorn"}),
+    "server": ({"config", "db", "http", "metrics", "values", "web"}, {"flask", "httptools", "uvicorn", "uvloop"}),
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}

@@ -67,7 +67,7 @@ class Server:
 
     def __init__(self, release: Release, log: Path) -> None:
         self.release = release
-        self.port = _free_port()
+        self.port = free_port()
         self.address = ("127.0.0.1", self.port)
         with log.open("a") as stream:
             self._process = subprocess.Popen(
@@ -170,7 +170,8 @@ def _git(*words: str) -> bytes:
     return done.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port: int = bound.getsockname()[1]
