@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
-from flask import Flask, g, url_for
+from flask import Flask, g
 from markupsafe import Markup
 
 from agents_app import __version__, static_files
@@ -18,9 +19,9 @@ from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
 from agents_app.values.fields import field_notes
 from agents_app.values.text import day_text
-from agents_app.web import icons, isolation
+from agents_app.web import badges, icons, isolation
 from agents_app.web.theme import THEMES, chosen_theme
-from agents_app.web.urls import current_path, url_with_back
+from agents_app.web.urls import current_path, own_url, url_with_back, urls_of_agents
 from agents_app.wording import label_in_sentence, number_text
 
 # A date in a sentence of the console. In other places, it may be a part of a name.
@@ -31,6 +32,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
 # The titles of error pages, by the code of the refusal where a status has several, else by the status.
+BY_NAME: Mapping[str, type[Connection]] = {kind.value: declaration for kind, declaration in TYPES.items()}
 ERROR_TITLES = {
     "cookie_missing": "Your browser sent no cookie",
     "form_expired": "This form is out of date",
@@ -58,8 +60,6 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         icon=icons.icon,
         asset=asset,
-        type_colour=type_colour,
-        type_icon=type_icon,
         type_label=type_label,
         types=TYPES,
         tests_max=TESTS_MAX,
@@ -69,12 +69,16 @@ def init_app(app: Flask) -> None:
         model_providers=MODEL_PROVIDER_LABELS,
         now=now,
         command_name=COMMAND,
+        url_for=own_url,
         url_with_back=url_with_back,
+        urls_of_agents=urls_of_agents,
         error_titles=ERROR_TITLES,
     )
+    badges.init_app(app)
     own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, reason_text, day_text)
-    of_agents = (parsed_time, connection_titles, server_label, test_results.shown_facts, test_results.are_not_run)
-    for function in (*own, label_in_sentence, isolation.isolated, isolation.sentence, *of_agents):
+    of_agents = (type_tile, connection_titles, server_label)
+    of_tests = (parsed_time, test_results.shown_facts, test_results.are_not_run)
+    for function in (*own, label_in_sentence, isolation.isolated, isolation.sentence, *of_agents, *of_tests):
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
 
@@ -93,13 +97,12 @@ def _template_context() -> dict[str, Any]:
 
 def asset(name: str) -> str:
     """The URL of a static file. It changes with the content, so that browsers can cache it."""
-    return url_for("static", filename=name, v=static_files.read_below(STATIC, name).fingerprint)
+    return own_url("static", filename=name, v=static_files.read_below(STATIC, name).fingerprint)
 
 
 def when(at: datetime) -> Markup:
     """A relative time such as "5 min ago", with the exact time, which hover and focus in its row show."""
-    exact = Markup('<span class="at"> {}</span>').format(_exact_text(at))
-    return Markup('<time datetime="{}">{}{}</time>').format(_iso_text(at), _relative_time(at), exact)
+    return _time(at, _relative_time(at))
 
 
 def exact_time(at: datetime) -> Markup:
@@ -109,8 +112,13 @@ def exact_time(at: datetime) -> Markup:
 
 def clock(at: datetime) -> Markup:
     """The time of day in UTC, for a row below the heading of its day. Hover shows the exact time."""
-    exact = Markup('<span class="at"> {}</span>').format(_exact_text(at))
-    return Markup('<time datetime="{}">{}{}</time>').format(_iso_text(at), f"{at:%H:%M}", exact)
+    return _time(at, f"{at:%H:%M}")
+
+
+def _time(at: datetime, shown: str) -> Markup:
+    # A list has two in each row, and `format` takes ten times as long. None of these texts needs escaping.
+    exact = f'<span class="at"> {_exact_text(at)}</span>'
+    return Markup(f'<time datetime="{_iso_text(at)}">{shown}{exact}</time>')  # noqa: S704
 
 
 def _exact_text(at: datetime) -> str:
@@ -187,6 +195,16 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
 
 
+def type_tile(kind: str) -> Markup:
+    """The icon of a connection type on its coloured ground."""
+    return _tile(type_colour(kind), icons.icon(type_icon(kind)))
+
+
+@cache
+def _tile(colour: str, icon: Markup) -> Markup:
+    return Markup('<span class="tile tile-{}">{}</span>').format(colour, icon)
+
+
 def type_icon(kind: str) -> str:
     """The name of the icon of a connection type."""
     return declaration.icon if (declaration := _declaration(kind)) else icons.OF_UNKNOWN_TYPE
@@ -203,7 +221,8 @@ def type_label(kind: str) -> str:
 
 
 def _declaration(kind: str) -> type[Connection] | None:
-    return next((declaration for known, declaration in TYPES.items() if known == kind), None)
+    # As a text: it may be a type that only a later release knows.
+    return BY_NAME.get(kind)
 
 
 def server_label(item: Mapping[str, Any]) -> str:
@@ -211,11 +230,15 @@ def server_label(item: Mapping[str, Any]) -> str:
     model = _declaration(item["connection_type"])
     if model is None:
         return type_label(item["connection_type"])
-    for name, value in item["connection"].items():
-        labels = field_notes(model, name).get("labels", {})
-        if value in labels:
-            return str(labels[value])
-    return model.label
+    labels = _value_labels(model)
+    return next((labels[pair] for pair in item["connection"].items() if pair in labels), model.label)
+
+
+@cache
+def _value_labels(model: type[Connection]) -> Mapping[tuple[str, object], str]:
+    """The labels of the values of a connection type's fields, by field and value."""
+    notes = {name: field_notes(model, name).get("labels", {}) for name in model.model_fields}
+    return {(name, value): str(label) for name, labels in notes.items() for value, label in labels.items()}
 
 
 def connection_titles(item: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:

@@ -3,18 +3,19 @@
 Pages are not compressed, so an icon that is drawn inside of each page would make the pages several times as large.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 from xml.etree import ElementTree as ET
 from zipfile import ZipFile
 
-from flask import Flask, g, url_for
+from flask import Flask
 from markupsafe import Markup
 
 from agents_app import static_files
 from agents_app.connections import TYPES
 from agents_app.static_files import StaticFile
+from agents_app.web.urls import own_url
 
 # The names of the icons that templates use (https://lucide.dev/icons). Connection types name their own.
 NAMES = (
@@ -85,11 +86,17 @@ def init_app(app: Flask) -> None:
 
 def icon(name: str, size: int = USUAL_SIZE) -> Markup:
     """An icon, `size` pixels wide at the usual size of text. Visible or hidden text next to it says what it means."""
+    return _icon(own_url("icons", v=sprite().fingerprint), name, size)
+
+
+# A list has more than a hundred icons, and few that differ.
+@lru_cache(maxsize=512)
+def _icon(sprite_url: str, name: str, size: int) -> Markup:
     if name not in ALL_NAMES:
         raise LookupError(f"The file of icons has no {name!r}. Add the name to NAMES in agents_app/web/icons.py.")
-    # The style sheet has the width of most. A list has more than a hundred icons.
+    # The style sheet has the width of most.
     width = Markup(' width="{}rem"').format(f"{size / 16:g}".removeprefix("0")) if size != USUAL_SIZE else ""
-    return Markup('<svg class="icon"{} aria-hidden="true"><use href="{}#{}"/></svg>').format(width, _url(), name)
+    return Markup('<svg class="icon"{} aria-hidden="true"><use href="{}#{}"/></svg>').format(width, sprite_url, name)
 
 
 @cache
@@ -109,10 +116,3 @@ def _drawn(name: str, file: bytes) -> str:
         part.tag = part.tag.removeprefix(NAMESPACE)
     drawing.attrib.update(id=name, width="100%", height="100%")
     return ET.tostring(drawing, encoding="unicode")
-
-
-def _url() -> str:
-    # A list has more than a hundred icons.
-    if "icons_url" not in g:
-        g.icons_url = url_for("icons", v=sprite().fingerprint)
-    return str(g.icons_url)
