@@ -27,7 +27,7 @@ lint: $(VENV)/.test ## Check style and types
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 
-long: $(VENV)/.test ## Run the long tests
+long: $(VENV)/.benchmarks ## Run the long tests
 	$(TESTS) -m long
 
 sure: test long ## Check style and types, then run all tests

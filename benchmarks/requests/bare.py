@@ -13,7 +13,7 @@ COLUMNS = (
     "id, name, description, status, model_type, system_instructions, connection_type, connection_config, account_id, "
     + "created_by, created_at, updated_at"
 )
-LIST = f"SELECT {COLUMNS} FROM agents ORDER BY updated_at DESC, id DESC LIMIT 20"
+LIST = f"SELECT {COLUMNS} FROM agents ORDER BY created_at, id LIMIT 20"
 ONE = f"SELECT {COLUMNS} FROM agents WHERE id = %s"
 CREATE = """
 INSERT INTO agents (id, name, description, status, model_type, api_key, system_instructions, connection_type,

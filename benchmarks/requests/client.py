@@ -66,7 +66,10 @@ class Connection:
         if len(body) < length:
             return None
         if self._request and status != self._request.status:
-            raise LoadError(f"{self._request}: {status}: {self._received[-500:]!r}")
+            asked, expected = f"{self._request.method} {self._request.path}", self._request.status
+            raise LoadError(
+                f"{asked} was answered with {status}, not {expected}: {body[:300].decode(errors='replace')}"
+            )
         return self._received, time.perf_counter() - self._sent_at
 
 
@@ -80,14 +83,16 @@ def ask(port: int, request: Request, number: int = 0) -> bytes:
     return found[0]
 
 
-def load(port: int, requests: Sequence[Request], numbers: Iterator[int], count: int) -> tuple[list[float], float]:
+def load(
+    port: int, requests: Sequence[Request], numbers: Iterator[int], count: int, connections: int = CONNECTIONS
+) -> tuple[list[float], float]:
     """Send `count` requests, these in turn. Returns the seconds of each, and of all together. Raises LoadError."""
     planned = iter([(requests[number % len(requests)], number) for number in itertools.islice(numbers, count)])
     seconds: list[float] = []
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         began = time.perf_counter()
-        for request, number in itertools.islice(planned, CONNECTIONS):
+        for request, number in itertools.islice(planned, connections):
             connection = Connection(port)
             stack.enter_context(connection.socket)
             selector.register(connection.socket, selectors.EVENT_READ, connection)

@@ -5,6 +5,7 @@ Every program has two processes of four threads and a database of its own, with 
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from agents_app.paths import ROOT
 from benchmarks.migrations.load import agent_values
-from benchmarks.migrations.releases import BenchmarkError
+from benchmarks.migrations.releases import BenchmarkError, free_port
 from benchmarks.migrations.rows import PASSWORD
 from benchmarks.requests import rows
 from benchmarks.requests.client import LoadError, Request, ask
@@ -83,6 +84,10 @@ class Program:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
+    def answer(self, route: str) -> str:
+        """The body of its answer to the first request of a route. Raises LoadError."""
+        return ask(self.port, self.routes[route][0]).partition(b"\r\n\r\n")[2].decode()
+
     def _answers(self) -> bool:
         try:
             ask(self.port, Request("GET", self.first, 200))
@@ -103,10 +108,23 @@ def console(environment: Mapping[str, str], port: int, log: Path) -> Program:
     return Program("console", ["-m", "agents_app", "serve"], settings, port, log, "/sign-in")
 
 
-def other(name: str, module: str, environment: Mapping[str, str], port: int, log: Path) -> Program:
-    """A program on gunicorn. `module` is its WSGI object."""
-    settings = {**environment, "PYTHONPATH": str(PACKAGES)}
-    return Program(name, [*GUNICORN, f"127.0.0.1:{port}", module], settings, port, log, "/agents")
+def other(name: str, module: str, folder: Path, url: str, account_id: str) -> Program:
+    """A program on gunicorn, with a log in this folder. `module` is its WSGI object."""
+    settings = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "ACCOUNT_ID": account_id,
+        "DATABASE_URL": url,
+        "PYTHONPATH": str(PACKAGES),
+    }
+    port = free_port()
+    return Program(name, [*GUNICORN, f"127.0.0.1:{port}", module], settings, port, folder / f"{name}.log", "/agents")
+
+
+def require_packages() -> None:
+    """Raise BenchmarkError if gunicorn is not installed."""
+    if not (PACKAGES / "gunicorn").exists():
+        raise BenchmarkError(f"gunicorn is not installed in {PACKAGES}. `make bench` installs it.")
 
 
 def routes_of_console(filled: rows.Filled, port: int) -> dict[str, list[Request]]:
@@ -141,6 +159,21 @@ def routes_of_bare(filled: rows.Filled) -> dict[str, list[Request]]:
         READ: [Request("GET", f"/agents/{agent}", 200) for agent in filled.agents],
         CREATE: [Request("POST", "/agents", 201, JSON, json.dumps(agent_values("New agent {n}")))],
     }
+
+
+def check_same_agents(compared: Sequence[Program]) -> None:
+    """Compare what the programs answer: they list the same agents in the same order. Raises BenchmarkError."""
+    for route in (LIST, PAGE):
+        found = {program.name: _listed(program.answer(route)) for program in compared if route in program.routes}
+        if len(set(found.values())) != 1 or not all(found.values()):
+            raise BenchmarkError(f"{route}: the programs do not answer with the same agents: {found}")
+
+
+def _listed(body: str) -> tuple[str, ...]:
+    """The ids of the agents in a list or on a page, in order."""
+    if body.startswith("{"):
+        return tuple(item["id"] for item in json.loads(body)["items"])
+    return tuple(dict.fromkeys(re.findall(r'href="/agents/([0-9a-f-]{36})', body)))
 
 
 def _runtime(agent: str) -> str:

@@ -8,8 +8,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, jsonify, render_template_string, request
+from flask import Flask, Response, jsonify, render_template, request
 from flask_sqlalchemy import SQLAlchemy
+from jinja2 import DictLoader
 
 db = SQLAlchemy()
 
@@ -87,6 +88,7 @@ class Agent(db.Model):  # type: ignore[name-defined, misc]
 def create_app() -> Flask:
     """The program, with the database of DATABASE_URL."""
     app = Flask(__name__)
+    app.jinja_loader = DictLoader({"agents.html": PAGE})
     # SQLAlchemy has another driver for a URL that names none.
     url = os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg2:", 1)
     app.config["SQLALCHEMY_DATABASE_URI"] = url
@@ -100,12 +102,12 @@ def create_app() -> Flask:
 
 def page() -> str:
     """A page of agents, as HTML."""
-    return render_template_string(PAGE, page=_paginated())
+    return render_template("agents.html", page=_paginated(Agent.updated_at.desc(), Agent.id.desc()))
 
 
 def listing() -> Response:
     """A page of agents, as JSON."""
-    found = _paginated()
+    found = _paginated(Agent.created_at, Agent.id)
     return jsonify(items=[agent.as_dict() for agent in found.items], total=found.total, pages=found.pages)
 
 
@@ -122,5 +124,5 @@ def create() -> tuple[Response, int]:
     return jsonify(agent.as_dict()), 201
 
 
-def _paginated() -> Any:
-    return db.paginate(db.select(Agent).order_by(Agent.updated_at.desc(), Agent.id.desc()), per_page=20)
+def _paginated(*order: Any) -> Any:
+    return db.paginate(db.select(Agent).order_by(*order), per_page=20)
