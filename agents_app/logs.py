@@ -14,18 +14,22 @@ from flask import Flask, g, has_request_context
 from agents_app.config import Settings
 
 REMOVED = "[removed]"
-# The patterns of our secrets, anywhere in a line.
-SECRETS = re.compile(
-    r"""agc_[A-Za-z0-9]{12}\.[A-Za-z0-9]+            # API tokens
-      | v1:[A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{38,}   # encrypted values
-      | (?<=://)[^/\s:@]*:[^/\s]*(?=@)              # user:password of a URL
-      | (?i:(?<=bearer\s)|(?<=basic\s))\S+          # credentials of a header
-      | (?<=console-[a-z2-7]{6}=)[^;&\s]+           # cookies of pages
-      | (?i:(?<=session=)|(?<=password=))[^;&\s]+
-      | -----BEGIN[^-]*PRIVATE\sKEY-----.*?(?:-----END[^-]*-----|\Z)
-    """,
-    re.VERBOSE | re.DOTALL,
+# Our secrets: what every text with one has, in lower case, and the pattern of the secret.
+PATTERNS = (
+    # API tokens, encrypted values, user:password of a URL.
+    ("agc_", r"agc_[A-Za-z0-9]{12}\.[A-Za-z0-9]+"),
+    ("v1:", r"v1:[A-Za-z0-9_-]{1,32}:[A-Za-z0-9_-]{38,}"),
+    ("://", r"(?<=://)[^/\s:@]*:[^/\s]*(?=@)"),
+    # Credentials of a header, cookies of pages.
+    ("bearer", r"(?i:(?<=bearer\s))\S+"),
+    ("basic", r"(?i:(?<=basic\s))\S+"),
+    ("console-", r"(?<=console-[a-z2-7]{6}=)[^;&\s]+"),
+    ("session=", r"(?i:(?<=session=))[^;&\s]+"),
+    ("password=", r"(?i:(?<=password=))[^;&\s]+"),
+    ("-----begin", r"-----BEGIN[^-]*PRIVATE\sKEY-----.*?(?:-----END[^-]*-----|\Z)"),
 )
+SIGNS = [sign for sign, _ in PATTERNS]
+SECRETS = re.compile("|".join(pattern for _, pattern in PATTERNS), re.DOTALL)
 EXTRA_FIELDS = (
     "method",
     "path",
@@ -47,11 +51,22 @@ REQUEST_FIELDS = ("method", "path", "status", "duration_ms")
 PLAIN, DIM = "\x1b[0m", "\x1b[2m"
 YELLOW, RED = "\x1b[33m", "\x1b[31m"
 COLOURS: Mapping[str, str] = {"debug": DIM, "warning": YELLOW, "error": RED, "critical": RED, "4": YELLOW, "5": RED}
+# ASCII only: log readers take U+0085 and U+2028 as line ends, and terminals take U+009B as a control sequence.
+AS_JSON = json.JSONEncoder(default=str)
 
 
 def remove_secrets(text: str) -> str:
     """Replace everything that looks like a secret."""
-    return SECRETS.sub(REMOVED, text)
+    return SECRETS.sub(REMOVED, text) if _may_have_secrets(text) else text
+
+
+def _may_have_secrets(text: str) -> bool:
+    """Whether the patterns have to be tried. They cost more than the rest of a line."""
+    # Where case does not matter, they take some other letters as ASCII, such as U+017F as s.
+    if not text.isascii():
+        return True
+    lowered = text.lower()
+    return any(sign in lowered for sign in SIGNS)
 
 
 class JsonFormatter(logging.Formatter):
@@ -68,9 +83,9 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        cleaned = {key: remove_secrets(value) if isinstance(value, str) else value for key, value in line.items()}
-        # ASCII only: log readers take U+0085 and U+2028 as line ends, and terminals take U+009B as a control sequence.
-        return json.dumps(cleaned, default=str)
+        if _may_have_secrets("\n".join(value for value in line.values() if isinstance(value, str))):
+            line = {key: remove_secrets(value) if isinstance(value, str) else value for key, value in line.items()}
+        return AS_JSON.encode(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -133,7 +148,8 @@ def init_app(_app: Flask, settings: Settings) -> None:
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """The fields of a record that are not None: first those of its call, then the id of the request."""
-    found = {name: value for name in EXTRA_FIELDS if (value := getattr(record, name, None)) is not None}
+    given = vars(record)
+    found = {name: value for name in EXTRA_FIELDS if (value := given.get(name)) is not None}
     return found | ({"request_id": g.request_id} if has_request_context() and "request_id" in g else {})
 
 
