@@ -4,7 +4,20 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
-from agents_app import api, cli, config, health, http, identity_provider, logs, metrics, refusals, sub_path, web
+from agents_app import (
+    answer_headers,
+    api,
+    cli,
+    config,
+    health,
+    http,
+    identity_provider,
+    logs,
+    metrics,
+    refusals,
+    sub_path,
+    web,
+)
 from agents_app.db import db, engine_options
 from agents_app.paths import FILES
 
@@ -25,7 +38,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["MIGRATION_LIMITS"] = loaded.migration_limits
     app.config["BACKUP_FOLDER"] = loaded.backup_folder
     db.init_app(app)
-    for part in (logs, http, sub_path):
+    for part in (logs, answer_headers, http, sub_path):
         part.init_app(app, loaded)
     for part in (identity_provider, health, refusals, web, api, cli):
         part.init_app(app)

@@ -3,6 +3,8 @@
 Ports are not compared: many proxies send the host without the port.
 """
 
+from functools import lru_cache
+
 from flask import Flask, current_app, request
 from flask.globals import request_ctx
 
@@ -24,14 +26,13 @@ def check(*, any_host: bool) -> None:
 
     Otherwise another site could use its own host name for this console.
     """
-    known = settings()
+    known, host, allowed = settings(), requested_host(), current_app.extensions["hosts"]
     if request_ctx.url_adapter is None:
         # Werkzeug refuses this host ("a..b") as invalid. The error page needs an adapter to build its links.
         request_ctx.url_adapter = current_app.url_map.bind(known.origin.place, known.sub_path)
-    allowed = current_app.extensions["hosts"]
-    if any_host or requested_host() in allowed:
+    if any_host or host in allowed:
         return
-    if requested_host() is None:
+    if host is None:
         raise Malformed(f"The header Host has no valid host and port. The URL of this console is {known.base_url}.")
     if known.public_url is None:
         raise Malformed(
@@ -51,9 +52,11 @@ def check(*, any_host: bool) -> None:
 
 def requested_host() -> str | None:
     """The host of this request, normalised. None if the header Host is invalid."""
-    return _host(request.headers.get("Host", ""))
+    return _host(request.environ.get("HTTP_HOST", ""))
 
 
+# A console has few names. Clients can send others, so not many are kept.
+@lru_cache(maxsize=16)
 def _host(text: str) -> str | None:
     try:
         return read_place(text, "http").host

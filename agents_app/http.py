@@ -1,6 +1,7 @@
-"""What every request and every answer goes through: request id, check of the host, headers, log line.
+"""What every request and every answer goes through: request id, check of the host, log line.
 
-Which hosts are allowed is in `hosts.py`; how an error is answered is in `refusals.py`.
+Which hosts are allowed is in `hosts.py`; the headers of every answer are in `answer_headers.py`; how an error is
+answered is in `refusals.py`.
 """
 
 import logging
@@ -8,7 +9,7 @@ import re
 import time
 import uuid
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, IntegerConverter
@@ -28,30 +29,7 @@ REFUSED, TRUNCATED, COMPLETE_AT = "refused", "truncated", "complete_at"
 IMPORT_PATH = "/agents/import"
 # The key of the session id in the cookie of the pages.
 SESSION_ID = "sid"
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    )
-)
-# What an answer has that says nothing else.
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # Static files set their own; everything else must not be cached.
-    "Cache-Control": "no-store",
-}
+WITH_PORT = re.compile(r"\[(.+)\](?::\d+)?|([^:]+):\d+")
 # What a caller may send to find its request in the log. Other values are not logged.
 CALLER_ID = re.compile(r"[!-~]{1,128}")
 # https://www.w3.org/TR/trace-context/: the version, the ids of the trace and of the parent, and flags. Versions after
@@ -59,12 +37,11 @@ CALLER_ID = re.compile(r"[!-~]{1,128}")
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:(?<!^00.{53})-[!-~]{0,100})?"
 )
-HSTS = "max-age=31536000"
 
 
 def visitor() -> Visitor:
     """Who sends the request, as far as can be known before sign-in."""
-    return Visitor(address(), request.user_agent.string, g.request_id)
+    return Visitor(address(), request.environ.get("HTTP_USER_AGENT", ""), g.request_id)
 
 
 class OneSpelling(IntegerConverter):
@@ -90,14 +67,13 @@ def init_app(app: Flask, settings: Settings) -> None:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     hosts.init_app(app, settings)
-    app.extensions["hsts"] = _hsts(settings)
     app.before_request(_before_request)
     app.after_request(_after_request)
 
 
 def address() -> str:
     """The IP address of the client, behind as many proxies as PROXY_HOPS says."""
-    return _without_port(request.remote_addr or "")
+    return _without_port(request.environ.get("REMOTE_ADDR") or "")
 
 
 def forwarded_address(peer: str, forwarded_for: str, hops: int) -> str:
@@ -110,7 +86,7 @@ def forwarded_address(peer: str, forwarded_for: str, hops: int) -> str:
 
 def _without_port(found: str) -> str:
     # Some proxies add the port. Guesses are counted per address, and the port differs with each connection.
-    with_port = re.fullmatch(r"\[(.+)\](?::\d+)?|([^:]+):\d+", found)
+    with_port = WITH_PORT.fullmatch(found) if ":" in found else None
     return ((with_port[1] or with_port[2]) if with_port else found)[: limits.IP_ADDRESS]
 
 
@@ -121,20 +97,14 @@ def paths_of_files(app: Flask) -> set[str]:
     return {f"{prefix}{path}" for path in paths for prefix in ("", known.sub_path)}
 
 
-def _hsts(settings: Settings) -> str | None:
-    if not settings.is_https:
-        return None
-    # Below a path, the host belongs to other programs too: the console does not decide for its subdomains.
-    return HSTS if settings.sub_path else f"{HSTS}; includeSubDomains"
-
-
 def _before_request() -> None:
     g.request_id = uuid.uuid4().hex
     g.started_at = time.perf_counter()
-    if request.method == "POST" and request.path.endswith(IMPORT_PATH):
+    path, sent = request.path, _sent_path()
+    if request.method == "POST" and path.endswith(IMPORT_PATH):
         request.max_content_length = request.max_form_memory_size = limits.FILE_BODY_BYTES
-    hosts.check(any_host=_sent_path() in health.PATHS)
-    if _sent_path() != request.path:
+    hosts.check(any_host=sent in health.PATHS)
+    if sent != path:
         # The server in front, and proxies, have decided by the path that was sent. No rule of the app has that path.
         request.url_rule = None
         raise NotFound
@@ -149,10 +119,6 @@ def _sent_path() -> str:
 
 
 def _after_request(response: Response) -> Response:
-    given = {name.lower() for name, _ in response.headers}
-    response.headers.extend([(name, value) for name, value in HEADERS.items() if name.lower() not in given])
-    if hsts := current_app.extensions["hsts"]:
-        response.headers["Strict-Transport-Security"] = hsts
     if "request_id" in g:
         response.headers["X-Request-ID"] = g.request_id
         _log_request(response)
@@ -160,7 +126,7 @@ def _after_request(response: Response) -> Response:
 
 
 def _log_request(response: Response) -> None:
-    actor = g.get("actor")
+    environ, actor = request.environ, g.get("actor")
     logger.info(
         "request",
         extra={
@@ -172,12 +138,11 @@ def _log_request(response: Response) -> None:
             "account_id": getattr(actor, "account_id", None),
             "user_id": getattr(actor, "user_id", None),
             "token_id": getattr(actor, "token_id", None),
-            "client_request_id": _header("X-Request-ID", CALLER_ID),
-            "traceparent": _header("traceparent", TRACEPARENT),
+            "client_request_id": _if_fits(environ.get("HTTP_X_REQUEST_ID"), CALLER_ID),
+            "traceparent": _if_fits(environ.get("HTTP_TRACEPARENT"), TRACEPARENT),
         },
     )
 
 
-def _header(name: str, pattern: re.Pattern[str]) -> str | None:
-    sent = request.headers.get(name, "")
-    return sent if pattern.fullmatch(sent) else None
+def _if_fits(sent: str | None, pattern: re.Pattern[str]) -> str | None:
+    return sent if sent and pattern.fullmatch(sent) else None

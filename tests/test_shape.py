@@ -151,6 +151,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
     "static_files": (set(), {"flask", "werkzeug"}),
     "refusals": ({"errors", "operations", "values"}, {"flask", "orjson", "werkzeug"}),
     "sub_path": ({"config"}, {"flask"}),
+    "answer_headers": ({"config"}, {"flask"}),
     "health": ({"errors", "operations"}, {"flask", "orjson"}),
     "api": (
         {"config", "connections", "errors", "http", "operations", "paths", "schemas", "static_files", "values"},

@@ -26,6 +26,7 @@ from agents_app.operations import token_text, tokens
 PREFIX = "/api/v1"
 BAD_AUTHORIZATION = "The header Authorization must be the word Bearer, a space and the token alone: Bearer agc_…"
 BEARER = re.compile(r"bearer +(?P<token>[!-~]+) *", re.IGNORECASE)
+RIGHT = re.compile(rf"bearer +(?P<token>{token_text.FORM.pattern}) *", re.IGNORECASE)
 REPEATED_BEARER = re.compile(r"bearer[ :]+bearer\b.*", re.IGNORECASE)
 BEARER_TWICE = "The header Authorization has the word Bearer twice. Send it once: Bearer agc_…"
 QUOTED_TOKEN = (
@@ -49,17 +50,22 @@ def init_app(app: Flask) -> None:
 
 
 def _authenticate() -> None:
+    g.actor = tokens.authenticate(http.visitor(), _sent_token())
+    if g.actor.token_id is not None:
+        rate_limits.check(g.actor.token_id)
+
+
+def _sent_token() -> str:
     # Cookies are not read: with a cookie, a page of another site could send requests as the signed-in person.
     sent = request.headers.get("Authorization", "")
-    found = BEARER.fullmatch(sent)
+    if right := RIGHT.fullmatch(sent):
+        return right["token"]
     if REPEATED_BEARER.fullmatch(sent):
         raise NotSignedIn(BEARER_TWICE, code="token_missing")
     if token_text.has_punctuation_around(sent):
         raise NotSignedIn(QUOTED_TOKEN, code="token_missing")
-    if found is None and sent:
+    if found := BEARER.fullmatch(sent):
+        return found["token"]
+    if sent:
         raise NotSignedIn(BAD_AUTHORIZATION, code="token_missing")
-    if found is None:
-        raise NotSignedIn("Send an API token with the request: Authorization: Bearer agc_…", code="token_missing")
-    g.actor = tokens.authenticate(http.visitor(), found["token"])
-    if g.actor.token_id is not None:
-        rate_limits.check(g.actor.token_id)
+    raise NotSignedIn("Send an API token with the request: Authorization: Bearer agc_…", code="token_missing")

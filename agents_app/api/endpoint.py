@@ -8,9 +8,13 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from agents_app.api import request_parsing
+from agents_app.operations.permissions import Actor
 from agents_app.values.fields import Schema
 
 View = Callable[..., Response]
+# Reads a part of the request: what it is called for the view, and its value. A part that a view does not take is
+# refused, unless it is empty.
+Reader = Callable[[], dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,25 +83,35 @@ def register(blueprint: Blueprint, endpoint: Endpoint) -> None:
 
 
 def _view_function(endpoint: Endpoint) -> View:
+    refused = request_parsing.refused_headers(endpoint.method, endpoint.headers, is_done_again=endpoint.is_done_again)
+    read_query, read_body = _query_reader(endpoint), _body_reader(endpoint)
+
     def view_function(**ids: Any) -> Response:
+        actor: Actor = g.actor
         if endpoint.permission:
             # First: who may not do this learns nothing about what they sent, and a large file is not read for them.
-            g.actor.require(endpoint.permission)
-        request_parsing.refuse_headers(endpoint.headers, is_done_again=endpoint.is_done_again)
+            actor.require(endpoint.permission)
+        request_parsing.refuse_headers(refused)
         if "external_id" in ids:
             request_parsing.require_utf8_path()
-        query = request_parsing.query(endpoint.query or Schema, endpoint.parameters)
-        if endpoint.takes_file:
-            return endpoint.view(g.actor, query=query, file=request_parsing.agent_file())
-        if endpoint.query is not None:
-            return endpoint.view(g.actor, **ids, query=query)
-        if endpoint.body is not None:
-            if endpoint.merge_patch:
-                values, is_merge_patch = request_parsing.patch()
-                return endpoint.view(g.actor, **ids, values=values, is_merge_patch=is_merge_patch)
-            read = request_parsing.optional_body if endpoint.body_is_optional else request_parsing.body
-            return endpoint.view(g.actor, **ids, values=read())
-        request_parsing.refuse_body()
-        return endpoint.view(g.actor, **ids)
+        return endpoint.view(actor, **ids, **read_query(), **read_body())
 
     return view_function
+
+
+def _query_reader(endpoint: Endpoint) -> Reader:
+    schema, parameters = endpoint.query, endpoint.parameters
+    if schema is None:
+        return request_parsing.refuse_query
+    return lambda: {"query": request_parsing.query(schema, parameters)}
+
+
+def _body_reader(endpoint: Endpoint) -> Reader:
+    if endpoint.takes_file:
+        return lambda: {"file": request_parsing.agent_file()}
+    if endpoint.merge_patch:
+        return lambda: dict(zip(("values", "is_merge_patch"), request_parsing.patch(), strict=True))
+    if endpoint.body is not None:
+        read = request_parsing.optional_body if endpoint.body_is_optional else request_parsing.body
+        return lambda: {"values": read()}
+    return dict if endpoint.method in request_parsing.READING else request_parsing.refuse_body

@@ -4,7 +4,8 @@
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any, get_origin
 from urllib.parse import unquote_to_bytes
 
@@ -71,23 +72,43 @@ def agent_file() -> AgentFile:
     return agent_files.read(sent, most=limits.FILE_BODY_BYTES, form=form)
 
 
-def refuse_body() -> None:
+def refuse_body() -> dict[str, Any]:
     """Refuse a body that would be ignored. An empty object and null count as no body. Raises TooLarge, Malformed."""
-    if request.method not in READING and _read_body().strip() not in (*NOTHING, b"{}"):
+    if _read_body().strip() not in (*NOTHING, b"{}"):
         raise Malformed("This operation has no request body. Send the request without a body.")
+    return {}
 
 
-def refuse_headers(taken: Collection[str], *, is_done_again: bool) -> None:
-    """Refuse a condition or a key that the operation would ignore, so that nothing is done. Raises Malformed."""
-    ignored = [("If-Match", "the version would not be checked")]
-    if request.method not in READING:
+def refused_headers(method: str, taken: Collection[str], *, is_done_again: bool) -> Mapping[str, str]:
+    """The conditions and keys that an operation would ignore: the WSGI variable of each, and why it is refused."""
+    ignored = {"If-Match": "the version would not be checked"}
+    if method not in READING:
         # The answer to a reader is right without it: a cache in front of the console may have ETags of its own.
-        ignored.append(("If-None-Match", "it would not be checked"))
+        ignored["If-None-Match"] = "it would not be checked"
     if is_done_again:
-        ignored.append(("Idempotency-Key", "the same request again would be carried out again"))
-    for name, effect in ignored:
-        if name in request.headers and name not in taken:
-            raise Malformed(f"This operation does not take the header {name}: {effect}. Leave the header out.")
+        ignored["Idempotency-Key"] = "the same request again would be carried out again"
+    return {
+        f"HTTP_{name.upper().replace('-', '_')}": (
+            f"This operation does not take the header {name}: {effect}. Leave the header out."
+        )
+        for name, effect in ignored.items()
+        if name not in taken
+    }
+
+
+def refuse_headers(refused: Mapping[str, str]) -> None:
+    """Refuse a request with one of these `refused_headers`, so that nothing is done. Raises Malformed."""
+    environ = request.environ
+    for variable, sentence in refused.items():
+        if variable in environ:
+            raise Malformed(sentence)
+
+
+def refuse_query() -> dict[str, Any]:
+    """Refuse a query: the operation has none. Raises Malformed, InvalidQuery."""
+    if request.query_string:
+        query(Schema, ())
+    return {}
 
 
 def query(schema: type[Schema], known: Collection[str]) -> Schema:
@@ -100,7 +121,7 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     given = request.args.to_dict(flat=False)
     problems = [(f"/{escape_pointer(name)}", _advice(name, known)) for name in given.keys() - known]
     sent = {name: given[name] for name in known if name in given}
-    several = {name for name in sent if get_origin(schema.model_fields[name].annotation) is list}
+    several = sent.keys() & _lists(schema)
     twice = {name for name, texts in sent.items() if len(texts) > 1} - several
     problems += [(f"/{name}", "Send this parameter only once.") for name in twice]
     # A client whose variable is empty must not get all agents.
@@ -114,6 +135,12 @@ def query(schema: type[Schema], known: Collection[str]) -> Schema:
     if problems:
         raise InvalidQuery(sorted(problems))
     return read
+
+
+@cache
+def _lists(schema: type[Schema]) -> Collection[str]:
+    """The parameters that can have several values."""
+    return {name for name, member in schema.model_fields.items() if get_origin(member.annotation) is list}
 
 
 def _advice(name: str, known: Collection[str]) -> str:
