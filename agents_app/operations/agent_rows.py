@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row
 
 from agents_app.config import settings
 from agents_app.connections import TYPES
+from agents_app.database.prepared import prepared
 from agents_app.models import Agent, AgentVersion, ConnectionTest, RuntimeRead, User
 from agents_app.operations import agent_secrets, attention_columns, attention_reasons, test_results, token_owners
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
@@ -62,8 +63,10 @@ def of_account(*columns: Any) -> sa.Select[*tuple[Any, ...]]:
 
 
 WHOLE = of_account(*LONG, Agent.api_key, Agent.connection_config)
-ONE = WHOLE.add_columns(Agent.secret_facts, ConnectionTest.result.label("test_result")).where(
-    Agent.id == sa.bindparam("id")
+ONE = prepared(
+    WHOLE.add_columns(Agent.secret_facts, ConnectionTest.result.label("test_result")).where(
+        Agent.id == sa.bindparam("id")
+    )
 )
 ONE_WITH_REASONS = attention_reasons.with_columns(ONE)
 LAST_FETCHED_AT = sa.select(sa.func.max(RuntimeRead.last_fetched_at)).where(RuntimeRead.agent_id == Agent.id)

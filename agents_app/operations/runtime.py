@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from agents_app.config import settings
+from agents_app.database.prepared import prepared
 from agents_app.db import db, now
 from agents_app.errors import Forbidden, NotFound
 from agents_app.models import Agent, RuntimeRead
@@ -26,7 +27,7 @@ from agents_app.values.rules import is_uuid
 from agents_app.values.text import clean_text
 
 OF_ACCOUNT = Agent.account_id == sa.bindparam("account_id")
-ONE = (
+ONE = prepared(
     sa.select(
         Agent.id,
         Agent.version,

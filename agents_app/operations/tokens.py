@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from agents_app.database.prepared import prepared
 from agents_app.db import UtcDateTime, db, now
 from agents_app.errors import NotFound, NotSignedIn, Throttled, Unavailable
 from agents_app.models import Account, ApiToken, LoginAttempt, User
@@ -27,7 +28,7 @@ TOUCH_EVERY = timedelta(minutes=1)
 FAILURE_WINDOW = timedelta(minutes=1)
 FAILURES_FROM_ONE_ADDRESS = 20
 WRONG = "The API token is not valid. It may be mistyped, expired or revoked."
-BY_KEY_ID = (
+BY_KEY_ID = prepared(
     sa.select(
         ApiToken.id,
         ApiToken.account_id,

@@ -55,11 +55,12 @@ def with_checksum(body: str) -> str:
 
 @contextmanager
 def counted_statements() -> Iterator[list[str]]:
-    """Every statement that is sent to the database within the context."""
+    """Every statement that is sent to the database within the context, without those that only prepare one."""
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        seen.append(statement)
+        if not statement.startswith("PREPARE"):
+            seen.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", note)
     yield seen

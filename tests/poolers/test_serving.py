@@ -11,6 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from agents_app import dbtools
+from agents_app.database.prepared import PREPARED_FROM_USE
 from agents_app.database.session import libpq_parameters, session_facts
 from agents_app.database.url import parse_url
 from agents_app.db import db
@@ -85,6 +86,17 @@ def test_waiting_for_a_lock_is_limited_at_every_door(served_url: str, open_conso
     assert [is_unavailable(answer, "database_busy") for answer in answers] == [True, True]
     assert page_status == 503
     assert api.get("/agents").status_code == 200
+
+
+def test_a_statement_is_prepared_only_on_a_direct_connection(served_url: str, open_console: OpenConsole) -> None:
+    app = open_console(served_url)
+    api = writing_client(app)
+
+    with counted(app) as statements:
+        for _ in range(PREPARED_FROM_USE):
+            assert api.get("/agents").status_code == 200
+
+    assert any(one.startswith("EXECUTE") for one in statements) is not is_through_pooler(served_url)
 
 
 def test_a_transaction_through_a_pooler_has_one_more_statement(served_url: str, open_console: OpenConsole) -> None:
