@@ -28,6 +28,7 @@ from agents_app.dbtools.autogenerate.expressions import expression_sql
 from agents_app.dbtools.autogenerate.history import read_history
 from agents_app.dbtools.autogenerate.order import in_sure_order
 from agents_app.dbtools.autogenerate.scripts import divide
+from agents_app.dbtools.database import trigrams
 from agents_app.dbtools.database.leftovers import NOT_NULL_CHECK
 from agents_app.dbtools.own_tables import tables_of_migrations
 
@@ -86,6 +87,8 @@ def comparison_settings(metadata: sa.MetaData, folder: str, dialect: str) -> dic
         return kind != "table" or name in own_tables
 
     def include_object(item: Any, name: str | None, kind: str, reflected: bool, _compared: object) -> bool:
+        if kind == "index":
+            return not trigrams.is_search_index(name)
         if kind != "check_constraint":
             return True
         # On PostgreSQL an enum is a type, not a CHECK. The next migration removes the CHECK of op.set_not_null.

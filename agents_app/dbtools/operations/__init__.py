@@ -11,6 +11,7 @@ from agents_app.dbtools.operations import indexes as indexes
 from agents_app.dbtools.operations import renames as renames
 from agents_app.dbtools.operations import requirements as requirements
 from agents_app.dbtools.operations import rows_and_tables as rows_and_tables
+from agents_app.dbtools.operations import search_indexes as search_indexes
 from agents_app.dbtools.operations import sqlite_rebuilds as sqlite_rebuilds
 from agents_app.dbtools.operations import table_fills as table_fills
 from agents_app.dbtools.operations import unique_constraints as unique_constraints

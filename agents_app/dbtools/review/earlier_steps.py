@@ -9,6 +9,7 @@ from agents_app.dbtools.operations.enum_values import AddEnumValueOp
 from agents_app.dbtools.operations.enums import CreateEnumOp
 from agents_app.dbtools.operations.extensions import CreateExtensionOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp
+from agents_app.dbtools.operations.search_indexes import CreateSearchIndexOp
 from agents_app.dbtools.review.facts import DatabaseFacts
 from agents_app.dbtools.review.limit_queries import RowLimit, is_named
 from agents_app.dbtools.review.row_changes import RowChanges
@@ -28,6 +29,7 @@ MAKE_NAMES = (
     AddEnumValueOp,
     CreateEnumOp,
     CreateExtensionOp,
+    CreateSearchIndexOp,
     CreateObjectOp,
     CreateViewOp,
     RenameLabelOp,

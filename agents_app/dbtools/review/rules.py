@@ -16,6 +16,7 @@ from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, Dro
 from agents_app.dbtools.operations.renames import AnswerRenameOp
 from agents_app.dbtools.operations.requirements import RequireOp
 from agents_app.dbtools.operations.rows_and_tables import FillRowsOp, RequireTablesOp
+from agents_app.dbtools.operations.search_indexes import CreateSearchIndexOp, DropSearchIndexOp
 from agents_app.dbtools.operations.table_fills import FillTableOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.review import column_rules, object_rules, row_rules, table_rules, warnings
@@ -36,6 +37,8 @@ from agents_app.dbtools.review.warnings import StepWarning
 NEEDS_OWN_STEP: dict[type[MigrateOperation], str] = {
     CreateIndexConcurrentlyOp: "op.create_index_concurrently",
     DropIndexConcurrentlyOp: "op.drop_index_concurrently",
+    CreateSearchIndexOp: "op.create_search_index",
+    DropSearchIndexOp: "op.drop_search_index",
     FillRowsOp: "op.fill_rows",
     FillTableOp: "op.fill_table",
     SetNotNullOp: "op.set_not_null",

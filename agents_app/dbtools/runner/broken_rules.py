@@ -10,6 +10,7 @@ from alembic.operations import MigrateOperation, ops
 
 from agents_app.dbtools.operations.constraints import SetNotNullOp, ValidateConstraintOp
 from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp
+from agents_app.dbtools.operations.search_indexes import CreateSearchIndexOp
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.paths import COMMAND
 
@@ -59,4 +60,10 @@ RULES: dict[type[MigrateOperation], Callable[[Any], str | None]] = {
     ops.CreateForeignKeyOp: _orphans,
 }
 # The rules that PostgreSQL sets in parts: what they leave over is removed.
-LEAVES_NOTHING = (AddUniqueConstraintOp, CreateIndexConcurrentlyOp, SetNotNullOp, ValidateConstraintOp)
+LEAVES_NOTHING = (
+    AddUniqueConstraintOp,
+    CreateIndexConcurrentlyOp,
+    CreateSearchIndexOp,
+    SetNotNullOp,
+    ValidateConstraintOp,
+)
