@@ -6,7 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from agents_app.db import db
-from agents_app.operations import agent_list_statements, agent_secrets, attention_columns, test_results, token_owners
+from agents_app.operations import (
+    agent_list_statements,
+    agent_search,
+    agent_secrets,
+    attention_columns,
+    test_results,
+    token_owners,
+)
 from agents_app.operations.agent_rows import LONG, SHORT, WHOLE
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
@@ -34,7 +41,8 @@ def _rows(actor: Actor, query: AgentQuery) -> Iterator[dict[str, Any]]:
             attention = None
             if asked.needs_attention is not None:
                 attention = attention_columns.find(connection, actor.account_id).ids
-            statement = agent_list_statements.page(ALL, asked, attention)
+            found = agent_search.find(connection, actor.account_id, asked)
+            statement = agent_list_statements.page(ALL, asked, attention, found)
             rows = connection.execute(statement, {"account_id": actor.account_id}).all()
         yield from map(_shown, rows[:LIMIT_MAX])
         if len(rows) <= LIMIT_MAX:

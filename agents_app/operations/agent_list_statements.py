@@ -9,15 +9,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from agents_app.models import Agent
-from agents_app.operations import test_results
+from agents_app.operations import agent_search, test_results
+from agents_app.operations.agent_search import ALL, Found
 from agents_app.schemas.listing import END, AgentQuery, read_cursor
 from agents_app.values.choices import AgentStatus
 from agents_app.values.text import spellings
 
 AnySelect = sa.Select[*tuple[Any, ...]]
 
-COUNT_UP_TO = 1_000
-OF_ACCOUNT = Agent.account_id == sa.bindparam("account_id")
+# So the list of agents with a rare word is known as a whole.
+COUNT_UP_TO = agent_search.FEW
+OF_ACCOUNT = agent_search.OF_ACCOUNT
 # The filters that compare a column with a value.
 EXACT = ("status", "connection_type", "model_provider", "environment", "owner", "external_id")
 
@@ -40,9 +42,9 @@ class Counts:
         return cls(**{one.name: row._mapping[f"count_{one.name}"] for one in fields(cls)})
 
 
-def page(listed: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
+def page(listed: AnySelect, query: AgentQuery, attention: sa.CTE | None, found: Found = ALL) -> AnySelect:
     """The rows of one page, from its place on, and one more. They are in the opposite order if read backwards."""
-    statement = _filtered(listed, query, attention)
+    statement = _filtered(listed, query, attention, found)
     if (place := _place(query)) is not None:
         here = sa.tuple_(_column(query), Agent.id)
         statement = statement.where(here < place if _is_descending(query) else here > place)
@@ -50,19 +52,23 @@ def page(listed: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnyS
 
 
 def page_with_counts(
-    listed: AnySelect, query: AgentQuery, attention: sa.CTE, more: Sequence[sa.ColumnElement[Any]] = ()
+    listed: AnySelect,
+    query: AgentQuery,
+    attention: sa.CTE,
+    found: Found,
+    more: Sequence[sa.ColumnElement[Any]] = (),
 ) -> AnySelect:
     """The rows of `page`, each with the columns `counts` and `more`. A page without agents is one row without an id."""
-    counted = sa.select(*counts(query, attention), *more).subquery("counted")
-    rows = page(listed, query, attention).subquery("page")
+    counted = sa.select(*counts(query, attention, found), *more).subquery("counted")
+    rows = page(listed, query, attention, found).subquery("page")
     order = _order(query, rows.c[_column(query).key], rows.c.id)
     return sa.select(counted, rows).select_from(counted.outerjoin(rows, sa.true())).order_by(*order)
 
 
-def counts(query: AgentQuery, attention: sa.CTE) -> list[sa.Label[int]]:
+def counts(query: AgentQuery, attention: sa.CTE, found: Found = ALL) -> list[sa.Label[int]]:
     """The columns of `Counts`, for a statement with the parameter `account_id`."""
     agents = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
-    matching = _filtered(agents, query, attention)
+    matching = _filtered(agents, query, attention, found)
     groups = {
         "all": agents,
         "active": agents.where(Agent.status == AgentStatus.ACTIVE),
@@ -105,7 +111,7 @@ def _is_before_cursor(query: AgentQuery) -> sa.ColumnElement[bool]:
     return here >= place if query.descending else here <= place
 
 
-def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None) -> AnySelect:
+def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None, found: Found) -> AnySelect:
     conditions = [_is_one_of(getattr(Agent, name), values) for name in EXACT if (values := query.wanted(name))]
     if labels := [_has_label(*pair) for pair in query.label_pairs]:
         conditions.append(sa.or_(*labels))
@@ -120,10 +126,7 @@ def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None)
     if query.needs_attention is not None and attention is not None:
         needs_attention = Agent.id.in_(sa.select(attention.c.id))
         conditions.append(needs_attention if query.needs_attention else ~needs_attention)
-    conditions += [
-        sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in word)) for word in query.words
-    ]
-    return statement.where(*conditions)
+    return agent_search.narrowed(statement.where(*conditions), query, found)
 
 
 def _is_one_of(column: Any, values: list[Any]) -> sa.ColumnElement[bool]:

@@ -12,6 +12,7 @@ from agents_app.errors import NotFound
 from agents_app.operations import (
     agent_list_statements,
     agent_rows,
+    agent_search,
     attention_columns,
     attention_reasons,
     departures,
@@ -98,8 +99,9 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     """The agents that match, in order, at most `query.limit`. Raises Forbidden, Malformed (cursor)."""
     actor.require("agents.read")
     with db.reading() as connection:
-        found = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
-        statement = agent_list_statements.page(agent_rows.LIST, query, found and found.ids)
+        needing = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
+        found = agent_search.find(connection, actor.account_id, query)
+        statement = agent_list_statements.page(agent_rows.LIST, query, needing and needing.ids, found)
         rows = connection.execute(statement, {"account_id": actor.account_id}).all()
     return _page(query, rows)
 
@@ -126,7 +128,8 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
         attention, departed = attention_columns.find_by_facts(connection, actor.account_id, facts)
         steps = first_steps.columns(actor, has_agents=filter_choices.has_agents(facts))
         listed = agent_rows.ON_PAGES_WITH_REASONS if query.needs_attention else agent_rows.ON_PAGES
-        statement = agent_list_statements.page_with_counts(listed, query, attention, steps)
+        found = agent_search.find(connection, actor.account_id, query)
+        statement = agent_list_statements.page_with_counts(listed, query, attention, found, steps)
         rows = connection.execute(statement, account).all()
     counted, agents = Counts.of_row(rows[0]), [row for row in rows if row.id]
     page = _page_of(actor, query, counted, agents, departed)

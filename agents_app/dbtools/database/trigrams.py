@@ -4,6 +4,7 @@ PostgreSQL has them in its extension pg_trgm. On SQLite such an index is a table
 gives each row a number that VACUUM does not change, and three triggers. Nobody may write to these tables.
 """
 
+import re
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -26,25 +27,26 @@ FORBIDDEN = f"this role may not create the extension {EXTENSION}"
 NO_FTS5 = "this SQLite was built without FTS5"
 HAS_FTS5 = "SELECT 1 FROM pragma_module_list WHERE name = 'fts5'"
 # The texts are folded before they are stored, so their letters are compared as they are.
-SQLITE = (
-    "CREATE TABLE {name}_rows (number INTEGER PRIMARY KEY, id CHAR(32) NOT NULL UNIQUE)",
-    "CREATE VIRTUAL TABLE {name} USING fts5(text, content='', detail=none, tokenize='trigram case_sensitive 1')",
-    "INSERT INTO {name}_rows (id) SELECT id FROM {table} ORDER BY rowid",
-    "INSERT INTO {name} (rowid, text) SELECT number, {column} FROM {table} JOIN {name}_rows USING (id) ORDER BY number",
-    "CREATE TRIGGER {name}_insert AFTER INSERT ON {table} BEGIN "
-    + "INSERT INTO {name}_rows (id) VALUES (new.id); "
-    + "INSERT INTO {name} (rowid, text) SELECT number, new.{column} FROM {name}_rows WHERE id = new.id; END",
-    "CREATE TRIGGER {name}_delete AFTER DELETE ON {table} BEGIN "
-    + "INSERT INTO {name} ({name}, rowid, text) "
-    + "SELECT 'delete', number, old.{column} FROM {name}_rows WHERE id = old.id; "
-    + "DELETE FROM {name}_rows WHERE id = old.id; END",
-    "CREATE TRIGGER {name}_update AFTER UPDATE OF id, {column} ON {table} "
-    + "WHEN (old.id, old.{column}) IS NOT (new.id, new.{column}) BEGIN "
-    + "INSERT INTO {name} ({name}, rowid, text) "
-    + "SELECT 'delete', number, old.{column} FROM {name}_rows WHERE id = old.id; "
-    + "UPDATE {name}_rows SET id = new.id WHERE id = old.id; "
-    + "INSERT INTO {name} (rowid, text) SELECT number, new.{column} FROM {name}_rows WHERE id = new.id; END",
-)
+SQLITE = """
+CREATE TABLE {name}_rows (number INTEGER PRIMARY KEY, id CHAR(32) NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE {name} USING fts5(text, content='', detail=none, tokenize='trigram case_sensitive 1');
+INSERT INTO {name}_rows (id) SELECT id FROM {table} ORDER BY rowid;
+INSERT INTO {name} (rowid, text) SELECT number, {column} FROM {table} JOIN {name}_rows USING (id) ORDER BY number;
+CREATE TRIGGER {name}_insert AFTER INSERT ON {table} BEGIN
+    INSERT INTO {name}_rows (id) VALUES (new.id);
+    INSERT INTO {name} (rowid, text) SELECT number, new.{column} FROM {name}_rows WHERE id = new.id;
+END;
+CREATE TRIGGER {name}_delete AFTER DELETE ON {table} BEGIN
+    INSERT INTO {name} ({name}, rowid, text) SELECT 'delete', number, old.{column} FROM {name}_rows WHERE id = old.id;
+    DELETE FROM {name}_rows WHERE id = old.id;
+END;
+CREATE TRIGGER {name}_update AFTER UPDATE OF id, {column} ON {table}
+WHEN (old.id, old.{column}) IS NOT (new.id, new.{column}) BEGIN
+    INSERT INTO {name} ({name}, rowid, text) SELECT 'delete', number, old.{column} FROM {name}_rows WHERE id = old.id;
+    UPDATE {name}_rows SET id = new.id WHERE id = old.id;
+    INSERT INTO {name} (rowid, text) SELECT number, new.{column} FROM {name}_rows WHERE id = new.id;
+END
+"""
 SQLITE_DROP = (
     "DROP TRIGGER IF EXISTS {name}_update",
     "DROP TRIGGER IF EXISTS {name}_delete",
@@ -61,7 +63,8 @@ def is_search_index(name: str | None) -> bool:
 
 def operator_class(connection: Connection) -> str | None:
     """The operator class of PostgreSQL's trigrams, with its schema. None if the database has no such extension."""
-    return connection.scalar(sa.text(OPERATOR_CLASS))
+    found: str | None = connection.scalar(sa.text(OPERATOR_CLASS))
+    return found
 
 
 def missing_feature(connection: Connection) -> str | None:
@@ -90,7 +93,8 @@ def missing_feature(connection: Connection) -> str | None:
 def sqlite_statements(name: str, table: str, column: str) -> Iterator[str]:
     """The statements that create an index on SQLite and fill it."""
     parts = {"name": quote_if_needed(name), "table": quote_if_needed(table), "column": quote_if_needed(column)}
-    return (statement.format(**parts) for statement in SQLITE)
+    # Within a trigger a line begins with spaces.
+    return iter(re.split(r";\n(?=[A-Z](?!ND))", SQLITE.format(**parts)))
 
 
 def sqlite_drop_statements(name: str) -> Iterator[str]:

@@ -5,6 +5,8 @@ from alembic.operations import MigrateOperation, Operations
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database import trigrams
+from agents_app.dbtools.operations.extensions import CreateExtensionOp
+from agents_app.dbtools.operations.indexes import CreateIndexConcurrentlyOp, DropIndexConcurrentlyOp
 from agents_app.dbtools.operations.sql import execute
 from agents_app.dbtools.output import print_progress
 from agents_app.paths import COMMAND
@@ -61,7 +63,7 @@ def _create(operations: Operations, operation: CreateSearchIndexOp) -> None:
         for statement in (*trigrams.sqlite_drop_statements(name), *trigrams.sqlite_statements(name, table, column)):
             execute(operations, statement)
     elif context.as_sql:
-        operations.create_extension(trigrams.EXTENSION)
+        operations.invoke(CreateExtensionOp(trigrams.EXTENSION))
         execute(operations, SCRIPT_PATH)
         _create_concurrently(operations, operation, "gin_trgm_ops")
         execute(operations, SCRIPT_PATH_BACK)
@@ -71,13 +73,14 @@ def _create(operations: Operations, operation: CreateSearchIndexOp) -> None:
 
 def _create_concurrently(operations: Operations, operation: CreateSearchIndexOp, operator_class: str) -> None:
     key = sa.text(f"{quote_if_needed(operation.column)} {operator_class}")
-    operations.create_index_concurrently(operation.name, operation.table_name, [key], postgresql_using="gin")
+    options = {"postgresql_using": "gin"}
+    operations.invoke(CreateIndexConcurrentlyOp(operation.name, operation.table_name, [key], False, options=options))
 
 
 @Operations.implementation_for(DropSearchIndexOp)
 def _drop(operations: Operations, operation: DropSearchIndexOp) -> None:
     if operations.migration_context.dialect.name == "postgresql":
-        operations.drop_index_concurrently(operation.name, operation.table_name)
+        operations.invoke(DropIndexConcurrentlyOp(operation.name, operation.table_name))
         return
     for statement in trigrams.sqlite_drop_statements(operation.name):
         execute(operations, statement)
