@@ -53,6 +53,9 @@ OF_MODELS, UNNAMED = "of models", "unnamed"
 
 Json = sa.JSON().with_variant(JSONB(), "postgresql")
 
+# A column in which None means that there is nothing, not the null of JSON.
+OptionalJson = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
 # Sorted by bytes on both databases, so that both return rows in the same order.
 ByteOrderedText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 

@@ -27,7 +27,7 @@ API = (
     ("GET", "/agents?needs_attention=true", 200, LIST + 1),
     ("GET", "/agents/{id}", 200, 2),
     ("GET", "/agents/{id}/attention", 200, 3),
-    ("POST", "/agents", 201, 7),
+    ("POST", "/agents", 201, 5),
     ("PATCH", "/agents/{id}", 200, 8),
 )
 CONDITIONAL = (("/agents/{id}", 2), ("/agents/{id}/runtime", 2))

@@ -26,8 +26,7 @@ def listing(actor: Actor, query: queries.PagedQuery) -> Response:
 
 def create(actor: Actor, values: Values) -> Response:
     """The new agent, or the agent of the first request if this one repeats it."""
-    agent_id, is_new = agents.create(actor, values, request_parsing.idempotency_key())
-    return _made_response(actor, agent_id, values, is_new=is_new)
+    return _made_response(actor, agents.create(actor, values, request_parsing.idempotency_key()), values)
 
 
 def read(actor: Actor, agent_id: UUID) -> Response:
@@ -51,8 +50,7 @@ def delete(actor: Actor, agent_id: UUID, values: Values) -> Response:
 
 def clone(actor: Actor, agent_id: UUID, values: Values) -> Response:
     """The copy, or the copy of the first request if this one repeats it."""
-    copy_id, is_new = agents.clone(actor, agent_id, request_parsing.idempotency_key(), values)
-    return _made_response(actor, copy_id, values, is_new=is_new)
+    return _made_response(actor, agents.clone(actor, agent_id, request_parsing.idempotency_key(), values), values)
 
 
 def attention(actor: Actor, agent_id: UUID) -> Response:
@@ -72,14 +70,20 @@ def disable(actor: Actor, agent_id: UUID, values: Values) -> Response:
     return saved_response(actor, agent_id, values)
 
 
-def saved_response(
-    actor: Actor, agent_id: UUID, values: Values, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
+def saved_response(actor: Actor, agent_id: UUID, values: Values, headers: dict[str, str] | None = None) -> Response:
     """The agent after a change with these values, with warnings about it and about the note of the change.
 
     The ETag is that of the next GET, which has no warnings.
     """
-    agent = agent_reads.read(actor, agent_id)
+    return _with_warnings(agent_reads.read(actor, agent_id), values, 200, headers)
+
+
+def created_response(agent: Values, values: Values) -> Response:
+    """The same for a new agent, as `agents.create` returns it."""
+    return _with_warnings(agent, values, 201, {"Location": url_for("api.agents_read", agent_id=agent["id"])})
+
+
+def _with_warnings(agent: Values, values: Values, status: int, headers: dict[str, str] | None) -> Response:
     found = save_warnings.of_agent(agent) + save_warnings.of_note(values)
     warnings = [{"pointer": pointer, "detail": sentence} for pointer, sentence in found]
     answer = {**_with_times_in_utc(agent), "warnings": warnings}
@@ -95,11 +99,11 @@ def _with_times_in_utc(agent: Mapping[str, Any]) -> dict[str, Any]:
     return {**agent, "secrets_set": facts}
 
 
-def _made_response(actor: Actor, agent_id: UUID, values: Values, *, is_new: bool) -> Response:
+def _made_response(actor: Actor, made: agents.Created, values: Values) -> Response:
     """The new agent, or that of the first request if this one repeated it, whose note is not stored."""
-    if not is_new:
-        return saved_response(actor, agent_id, {}, headers=responses.REPLAYED)
-    return saved_response(actor, agent_id, values, 201, {"Location": url_for("api.agents_read", agent_id=agent_id)})
+    if not made.is_new:
+        return saved_response(actor, made.agent_id, {}, responses.REPLAYED)
+    return created_response(made.agent, values)
 
 
 AGENT_PATH = "/agents/{agent_id}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, request, url_for
+from flask import Response, request
 
 from agents_app.api import agents, etags
 from agents_app.api.endpoint import Endpoint
@@ -40,12 +40,10 @@ def _put(actor: Actor, external_id: str, values: Mapping[str, Any]) -> Response:
     must_exist, must_be_new = "If-Match" in request.headers, _must_be_new()
     versions = etags.expected_versions()
     done = external_agents.put(actor, external_id, values, versions, must_exist=must_exist, must_be_new=must_be_new)
+    if done.is_new:
+        return agents.created_response(done.agent, values)
     # A note is stored only with a change.
-    noted = values if done.is_changed else {}
-    if not done.is_new:
-        return agents.saved_response(actor, done.agent_id, noted)
-    location = {"Location": url_for("api.agents_read", agent_id=done.agent_id)}
-    return agents.saved_response(actor, done.agent_id, noted, 201, location)
+    return agents.saved_response(actor, done.agent_id, values if done.is_changed else {})
 
 
 def _must_be_new() -> bool:

@@ -81,7 +81,7 @@ def create(account: str | None, **given: Any) -> None:
     """
     actor = terminal_actor(account)
     values = _collect_values(given)
-    new_id, _ = operations.create(actor, values)
+    new_id = operations.create(actor, values).agent_id
     click.echo(new_id)
     print_warnings(actor, new_id, values)
 
@@ -152,7 +152,7 @@ def enable(account: str | None, agent_id: UUID, version: int | None, note: str |
 def clone(account: str | None, agent_id: UUID, note: str | None) -> None:
     """Create an active copy of an agent, with its secrets, and print the id of the copy."""
     actor, values = terminal_actor(account), {"note": note}
-    copy_id, _ = operations.clone(actor, agent_id, values=values)
+    copy_id = operations.clone(actor, agent_id, values=values).agent_id
     click.echo(copy_id)
     print_warnings(actor, copy_id, values)
 

@@ -123,7 +123,7 @@ def _make_account(name: str | None) -> str:
 
 
 def _create(actor: Actor, number: int, values: dict[str, Any]) -> None:
-    agent_id, _ = agents.create(actor, values)
+    agent_id = agents.create(actor, values).agent_id
     connection_tests.store_sample(actor, agent_id, number // len(TYPES))
     if number % 7 == 3:
         agents.disable(actor, agent_id, {"reason": REASONS[number % len(REASONS)]})

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 from agents_app.values.address_rules import AddressReader
-from agents_app.values.fields import Schema, field_notes, missing_sentence
+from agents_app.values.fields import Schema, field_notes, missing_sentence, names_noted
 
 
 class Connection(Schema):
@@ -38,7 +38,7 @@ class Connection(Schema):
     @classmethod
     def secret_names(cls) -> list[str]:
         """The fields whose values are encrypted and never shown."""
-        return [name for name in cls.model_fields if field_notes(cls, name).get("secret")]
+        return list(names_noted(cls, "secret"))
 
     @classmethod
     def used_secret_names(cls, config: Mapping[str, Any]) -> list[str]:
@@ -49,7 +49,7 @@ class Connection(Schema):
     @classmethod
     def destination_names(cls) -> list[str]:
         """The fields that say where the secrets are sent."""
-        return [name for name in cls.model_fields if field_notes(cls, name).get("destination")]
+        return list(names_noted(cls, "destination"))
 
     @classmethod
     def missing(cls, config: Mapping[str, Any], set_secrets: Collection[str]) -> list[tuple[str, str]]:

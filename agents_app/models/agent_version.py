@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from agents_app.db import Base, Json, UtcDateTime, now
+from agents_app.db import Base, Json, OptionalJson, UtcDateTime, now
 from agents_app.values import limits
 
 
@@ -39,7 +39,6 @@ class AgentVersion(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     snapshot: Mapped[dict[str, Any]] = mapped_column(Json)
     changes: Mapped[dict[str, Any]] = mapped_column(Json)
-    # SQL NULL, not the null of JSON, means that nothing is kept.
-    kept_secrets: Mapped[dict[str, Any] | None] = mapped_column(Json, default=sa.null())
+    kept_secrets: Mapped[dict[str, Any] | None] = mapped_column(OptionalJson)
     door: Mapped[str | None] = mapped_column(sa.String(20))
     note: Mapped[str | None] = mapped_column(sa.String(limits.CHANGE_NOTE))

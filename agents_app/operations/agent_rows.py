@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
+from sqlalchemy.engine import Row, result_tuple
 
 from agents_app.config import settings
 from agents_app.connections import TYPES
@@ -12,7 +12,9 @@ from agents_app.database.prepared import prepared
 from agents_app.models import Agent, AgentVersion, ConnectionTest, RuntimeRead, User
 from agents_app.operations import agent_secrets, attention_columns, attention_reasons, test_results, token_owners
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
+from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG, FIELDS
+from agents_app.values.choices import Door
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -68,6 +70,8 @@ ONE = prepared(
         Agent.id == sa.bindparam("id")
     )
 )
+NAMES_OF_ONE = tuple(str(column.key) for column in ONE.selected_columns)
+ROW_OF_ONE = result_tuple(NAMES_OF_ONE)
 ONE_WITH_REASONS = attention_reasons.with_columns(ONE)
 LAST_FETCHED_AT = sa.select(sa.func.max(RuntimeRead.last_fetched_at)).where(RuntimeRead.agent_id == Agent.id)
 ONLY_IN_LISTS = (
@@ -88,6 +92,15 @@ def whole(row: AnyRow, account_id: UUID) -> dict[str, Any]:
     config = agent_secrets.shown_config(row.connection_type, row.connection_config)
     last_test = shown["last_test"] and {**shown["last_test"], "parts": test_results.parts(row.test_result)}
     return shown | {CONFIG: config, "secrets_set": _secrets_set(row, account_id), "last_test": last_test}
+
+
+def as_created(agent: Agent, actor: Actor) -> dict[str, Any]:
+    """The same as `whole` reads of an agent that this actor has just created. It was never tested."""
+    made_by = {"creator": actor.person, "updated_by": actor.name}
+    if actor.door is Door.TOKEN:
+        made_by["updated_by_token_owner"] = actor.person
+    row = ROW_OF_ONE([made_by[name] if name in made_by else getattr(agent, name, None) for name in NAMES_OF_ONE])
+    return whole(row, actor.account_id)
 
 
 def as_anywhere(row: AnyRow, account_id: UUID) -> dict[str, Any]:

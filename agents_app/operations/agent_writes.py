@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from agents_app.config import settings
 from agents_app.db import now
 from agents_app.errors import NotFound, Stale
-from agents_app.models import Agent, AgentVersion
+from agents_app.models import Agent, AgentVersion, Event
 from agents_app.operations import agent_states as states
 from agents_app.operations import (
     attention_columns,
@@ -30,6 +30,15 @@ from agents_app.values.text import sort_key
 # The number of the version that a caller has seen, or any of several with their marks (see `version_marks.py`).
 Versions = int | Collection[str]
 
+Row = dict[str, Any]
+
+LOCKED = (
+    sa.select(Agent)
+    .where(Agent.id.in_(sa.bindparam("ids", expanding=True)), Agent.account_id == sa.bindparam("account_id"))
+    .order_by(Agent.id)
+    .with_for_update()
+)
+NEW_AGENTS, NEW_VERSIONS, NEW_EVENTS = sa.insert(Agent), sa.insert(AgentVersion), sa.insert(Event)
 NO_AGENT = "There is no agent with this id."
 
 
@@ -84,69 +93,98 @@ def write(session: Session, actor: Actor, *changes: Change) -> None:
     """
     # An agent can be changed more than once, such as its fields and then its status.
     tested_alike: Counter[UUID] = Counter()
+    rows: tuple[list[Row], list[Row], list[Row]] = [], [], []
     deleted = [change.agent.id for change in changes if change.action == AgentVersion.DELETED]
     kept_tests = deleted_tests.last_tests(session, deleted)
     for change in changes:
         agent, state = change.agent, change.state
         old = states.of_agent(agent) if sa.inspect(agent).persistent else None
-        _set_row(actor, agent, state)
-        session.add(agent)
-        changed = {**_changes(old, state), **change.details, **kept_tests.get(agent.id, {})}
-        session.add(_new_version(actor, change, changed))
-        details = {"note": change.why} if change.why else {}
-        about = ("agent", agent.id, agent.name)
-        event_records.add(session, actor, change.action, about, version=agent.version, **change.details, **details)
+        columns = _set_row(actor, agent, state)
+        rows[0].extend([] if old else [columns])
+        snapshot = state.snapshot()
+        changed = {**_changes(old, state, snapshot), **change.details, **kept_tests.get(agent.id, {})}
+        rows[1].append(_version(actor, change, snapshot, changed))
+        rows[2].append(_event(actor, change))
         if old and states.tested(old) == states.tested(state):
             tested_alike[agent.id] += 1
-    external_ids.flush(session)
+    _store(session, *rows)
     for versions in sorted(set(tested_alike.values())):
         of_agents = [agent_id for agent_id, number in tested_alike.items() if number == versions]
         test_results.keep_valid(session, of_agents, versions)
 
 
-def _set_row(actor: Actor, agent: Agent, state: State) -> None:
-    is_new, is_first = not sa.inspect(agent).persistent, agent.version is None
-    if is_new:
-        agent.account_id = actor.account_id
-    if is_first:
-        agent.created_at, agent.created_by = now(), actor.user_id
-    agent.version = (agent.version or 0) + 1
-    for name, value in (state.columns() | attention_columns.of_state(state, agent.version)).items():
+def _set_row(actor: Actor, agent: Agent, state: State) -> Row:
+    """Make the agent as the state says. Returns its columns."""
+    moment, version = now(), (agent.version or 0) + 1
+    is_first = agent.version is None
+    columns = {
+        "id": agent.id,
+        "account_id": actor.account_id,
+        "created_at": moment if is_first else agent.created_at,
+        "created_by": actor.user_id if is_first else agent.created_by,
+        **state.columns(),
+        **attention_columns.of_state(state, version),
+        "connection_config": state.stored_config(),
+        "api_key": state.secrets.api_key,
+        "secret_facts": state.secrets.facts,
+        "status": state.status,
+        "status_reason": state.reason,
+        "credential_expires_at": state.expires_on,
+        "updated_at": moment,
+        "version": version,
+        "name_key": sort_key(state.fields["name"]),
+        "search_text": states.search_text(state),
+    }
+    for name, value in columns.items():
         setattr(agent, name, value)
-    agent.connection_config = state.stored_config()
-    agent.api_key, agent.secret_facts = state.secrets.api_key, state.secrets.facts
-    agent.status, agent.status_reason = state.status, state.reason
-    agent.credential_expires_at, agent.updated_at = state.expires_on, now()
-    agent.name_key, agent.search_text = sort_key(agent.name), states.search_text(state)
+    return columns
 
 
-def _new_version(actor: Actor, change: Change, changes: dict[str, Any]) -> AgentVersion:
-    """The version that this change makes. It is not stored yet. A deletion keeps the encrypted secrets."""
+def _store(session: Session, agents: list[Row], versions: list[Row], events: list[Row]) -> None:
+    """Store the new rows, after the changed ones: those may give up an external id that a new agent has."""
+    with external_ids.kept_unique():
+        session.flush()
+        for statement, rows in ((NEW_AGENTS, agents), (NEW_VERSIONS, versions), (NEW_EVENTS, events)):
+            if rows:
+                session.connection().execute(statement, rows)
+
+
+def _version(actor: Actor, change: Change, snapshot: Row, changes: Row) -> Row:
+    """The version that this change makes. A deletion keeps the encrypted secrets."""
     agent, state = change.agent, change.state
     is_kept = change.action == AgentVersion.DELETED and settings().deleted_secrets_days > 0
-    kept = {"kept_secrets": {"sealed": state.secrets.encrypted, "facts": state.secrets.facts}} if is_kept else {}
+    kept = {"sealed": state.secrets.encrypted, "facts": state.secrets.facts} if is_kept else None
     made = {"created_by": str(agent.created_by) if agent.created_by else None}
     made |= {"created_at": agent.created_at.isoformat()}
-    return AgentVersion(
-        agent_id=agent.id,
-        version=agent.version,
-        account_id=actor.account_id,
-        action=change.action,
-        actor_name=actor.name,
-        user_id=actor.user_id,
-        snapshot={**state.snapshot(), **made},
-        changes=changes,
-        door=actor.door,
-        note=change.why,
-        **kept,
-    )
+    return {
+        "agent_id": agent.id,
+        "version": agent.version,
+        "account_id": actor.account_id,
+        "action": change.action,
+        "actor_name": actor.name,
+        "user_id": actor.user_id,
+        "snapshot": {**snapshot, **made},
+        "changes": changes,
+        "kept_secrets": kept,
+        "door": actor.door,
+        "note": change.why,
+    }
 
 
-def _changes(old: State | None, state: State) -> dict[str, Any]:
-    """The names of the changed fields, those of a changed configuration, and what was done with each changed secret."""
-    before, after = old.snapshot() if old else {}, state.snapshot()
+def _event(actor: Actor, change: Change) -> Row:
+    about = ("agent", change.agent.id, change.agent.name)
+    note = {"note": change.why} if change.why else {}
+    return event_records.row(actor, change.action, about, {"version": change.agent.version, **change.details, **note})
+
+
+def _changes(old: State | None, state: State, after: Row) -> Row:
+    """The names of the changed fields, those of a changed configuration, and what was done with each changed secret.
+
+    `after` is the snapshot of the state.
+    """
+    before = old.snapshot() if old else {}
     fields = [name for name in after if name != "secrets" and before.get(name) != after[name]]
-    changed: dict[str, Any] = {"fields": fields, "secrets": state.secrets.changes}
+    changed: Row = {"fields": fields, "secrets": state.secrets.changes}
     if old is None or CONFIG not in fields or "connection_type" in fields:
         return changed
     members, others = after[CONFIG], before[CONFIG]
@@ -154,5 +192,4 @@ def _changes(old: State | None, state: State) -> dict[str, Any]:
 
 
 def _lock(session: Session, actor: Actor, agent_ids: list[UUID]) -> list[Agent]:
-    agents = sa.select(Agent).where(Agent.id.in_(agent_ids), Agent.account_id == actor.account_id)
-    return list(session.scalars(agents.order_by(Agent.id).with_for_update()))
+    return list(session.scalars(LOCKED, {"ids": agent_ids, "account_id": actor.account_id}))

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from agents_app.errors import Conflict, InvalidInput, NotFound
 from agents_app.models import Agent, AgentVersion
 from agents_app.operations import (
     agent_contents,
+    agent_rows,
     agent_secrets,
     encryption_keys,
     external_ids,
@@ -37,8 +38,17 @@ NO_SECRETS = Secrets({}, {}, {})
 NO_VALUES: Mapping[str, Any] = {}
 
 
-def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> tuple[UUID, bool]:
-    """Add an agent. Returns its id, and whether it is new.
+class Created(NamedTuple):
+    """What `create` and `clone` return."""
+
+    agent_id: UUID
+    is_new: bool
+    agent: Mapping[str, Any] = NO_VALUES
+    """The new agent, as it is read. Empty if it is not new."""
+
+
+def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None = None) -> Created:
+    """Add an agent.
 
     With an idempotency key, a repeated call returns the agent of the first and stores nothing. Raises Conflict if that
     agent has been changed or deleted, or has other public content. Raises Forbidden, InvalidInput.
@@ -51,13 +61,14 @@ def create(actor: Actor, values: Mapping[str, Any], idempotency_key: str | None 
             keyring = encryption_keys.ensure_keyring(session)
             encrypted = agent_secrets.merge(keyring, actor, agent_id, draft, NO_SECRETS)
             state = states.of_draft(draft, encrypted)
-            write(session, actor, Change("agent.created", Agent(id=agent_id), state, note))
+            agent = Agent(id=agent_id)
+            write(session, actor, Change("agent.created", agent, state, note))
     except (Conflict, InvalidInput) as failed:
         if idempotency_key is None:
             raise
         idempotency.check_repeated(actor, agent_id, idempotency.was_created_from(draft), failed)
-        return agent_id, False
-    return agent_id, True
+        return Created(agent_id, is_new=False)
+    return Created(agent_id, is_new=True, agent=agent_rows.as_created(agent, actor))
 
 
 def update(
@@ -122,25 +133,26 @@ def restore_version(
 
 def clone(
     actor: Actor, agent_id: UUID, idempotency_key: str | None = None, values: Mapping[str, Any] = NO_VALUES
-) -> tuple[UUID, bool]:
+) -> Created:
     """Add an active copy called "Copy of …", with its secrets and without the external id. `values` can have a note.
 
-    Returns the id of the copy, and whether it is new. With an idempotency key, a repeated call returns the copy of the
-    first. Raises Conflict if that has been changed or deleted. Raises Forbidden, NotFound, InvalidInput, Unavailable.
+    With an idempotency key, a repeated call returns the copy of the first. Raises Conflict if that has been changed or
+    deleted. Raises Forbidden, NotFound, InvalidInput, Unavailable.
     """
     actor.require("agents.clone")
     note = check_note(values)
     copy_id = idempotency.id_for(actor, idempotency_key) if idempotency_key else uuid.uuid4()
     try:
         with db.transaction() as session:
-            _write_copy(session, actor, find(session, actor, agent_id), Agent(id=copy_id), note)
+            copy = Agent(id=copy_id)
+            _write_copy(session, actor, find(session, actor, agent_id), copy, note)
     except (Conflict, NotFound) as failed:
         # NotFound: the original may have been deleted after the first request.
         if idempotency_key is None:
             raise
         idempotency.check_repeated(actor, copy_id, idempotency.was_copied_from(agent_id), failed)
-        return copy_id, False
-    return copy_id, True
+        return Created(copy_id, is_new=False)
+    return Created(copy_id, is_new=True, agent=agent_rows.as_created(copy, actor))
 
 
 def enable(
@@ -230,6 +242,5 @@ def _write_copy(session: Session, actor: Actor, original: Agent, copy: Agent, no
     fields = {**old.fields, "name": name, "external_id": None}
     draft = schema.Draft(fields, config, dict(clear), old.expires_on)
     encrypted = agent_secrets.merge(keyring, actor, copy.id, draft, NO_SECRETS, is_typed=False)
-    session.expunge(original)  # so that the database refuses the id if the idempotency key made the original
     details = {"cloned_from": str(original.id)}
     write(session, actor, Change("agent.cloned", copy, states.of_draft(draft, encrypted), note, details))

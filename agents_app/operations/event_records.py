@@ -54,18 +54,23 @@ def add_account_deletion(session: Session, actor: Actor, name: str) -> None:
 
 def new(actor: Actor, action: str, target: tuple[str, UUID, str] | None, details: dict[str, Any]) -> Event:
     """An event of this actor that is not stored yet."""
+    return Event(**row(actor, action, target, details))
+
+
+def row(actor: Actor, action: str, target: tuple[str, UUID, str] | None, details: dict[str, Any]) -> dict[str, Any]:
+    """The columns of an event of this actor. Those that it lacks have their defaults."""
     kind, target_id, name = target or (None, None, None)
-    return Event(
-        account_id=actor.account_id,
-        action=action,
-        door=actor.door,
-        actor_name=actor.name,
-        user_id=actor.user_id,
-        token_id=actor.token_id,
-        target_kind=kind,
-        target_id=target_id,
-        target_name=name,
-        address=actor.visitor.address,
-        request_id=actor.visitor.request_id,
-        details=details,
-    )
+    return {
+        "account_id": actor.account_id,
+        "action": action,
+        "door": actor.door,
+        "actor_name": actor.name,
+        "user_id": actor.user_id,
+        "token_id": actor.token_id,
+        "target_kind": kind,
+        "target_id": target_id,
+        "target_name": name,
+        "address": actor.visitor.address,
+        "request_id": actor.visitor.request_id,
+        "details": details,
+    }

@@ -1,6 +1,7 @@
 """Operations on an agent by its external id, for programs that keep no ids of this console."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -40,6 +41,8 @@ class Put(NamedTuple):
     agent_id: UUID
     is_new: bool
     is_changed: bool
+    agent: Mapping[str, Any] = agents.NO_VALUES
+    """The new agent, as it is read. Empty if it is not new."""
 
 
 def put(
@@ -66,11 +69,10 @@ def put(
             return changed
         if must_exist or version is not None:
             raise Stale(NOTHING_TO_MATCH)
-        try:
-            return Put(agents.create(actor, values)[0], is_new=True, is_changed=True)
-        except ExternalIdTaken:
-            # Another request has created it in the meantime.
-            continue
+        # Another request may have created it in the meantime.
+        with suppress(ExternalIdTaken):
+            made = agents.create(actor, values)
+            return Put(made.agent_id, is_new=True, is_changed=True, agent=made.agent)
     raise Conflict(OVERTAKEN)
 
 

@@ -1,14 +1,13 @@
 """Helpers for the external id of an agent: the database refuses a second agent of the account with the same one."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from agents_app.database.errors import violates_index
 from agents_app.errors import InvalidInput, NotFound
@@ -41,13 +40,14 @@ class ExternalIdTaken(InvalidInput):
         super().__init__([("/external_id", TAKEN)])
 
 
-def flush(session: Session) -> None:
-    """Send the changed rows to the database. Raises ExternalIdTaken if another agent has the external id of one.
+@contextmanager
+def kept_unique() -> Iterator[None]:
+    """For the statements that write agents. Raises ExternalIdTaken if another agent has the external id of one.
 
     The database is not asked before, as another request can store the same id at any time.
     """
     try:
-        session.flush()
+        yield
     except IntegrityError as error:
         if violates_index(error, EXTERNAL_ID_INDEX, "agents.external_id"):
             raise ExternalIdTaken from None

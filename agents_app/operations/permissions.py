@@ -39,6 +39,8 @@ class Actor:
     scopes: frozenset[Scope] = frozenset()
     agent_ids: frozenset[UUID] = field(default_factory=frozenset)
     email: str = ""
+    owner_name: str | None = None
+    """The name of the person whose token it is. None if it has no owner, and for who is no token."""
     account_name: str = ""
     visitor: Visitor = Visitor()
     idle_until: datetime | None = None
@@ -53,6 +55,11 @@ class Actor:
     """Whether the person has a second factor that this session asks for. The provider has its own factors."""
     must_set_up_second_factor: bool = False
     """Whether the account requires a second factor in this session, and the person has none."""
+
+    @property
+    def person(self) -> str | None:
+        """The name of the person who acts, also with a token. None if nobody of the account does."""
+        return self.owner_name if self.token_id else self.name if self.user_id else None
 
     def without_user(self) -> "Actor":
         """The same actor without the id of a user whose row is deleted."""

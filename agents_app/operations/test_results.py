@@ -36,6 +36,16 @@ COLUMNS = (
     ConnectionTest.is_sample,
 )
 """The columns that `summary` reads."""
+OF_AGENT = sa.select(Agent.version).where(Agent.id == ConnectionTest.agent_id).scalar_subquery()
+VERSIONS: sa.BindParameter[int] = sa.bindparam("versions", type_=sa.Integer)
+KEEP_VALID = (
+    sa.update(ConnectionTest)
+    .where(
+        ConnectionTest.agent_id.in_(sa.bindparam("ids", expanding=True)),
+        ConnectionTest.valid_for_version == OF_AGENT - VERSIONS,
+    )
+    .values(valid_for_version=ConnectionTest.valid_for_version + VERSIONS)
+)
 
 
 class _Facts(dict[str, Any]):
@@ -115,12 +125,7 @@ def has(wanted: LastTest) -> sa.ColumnElement[bool]:
 
 def keep_valid(session: Session, agent_ids: Sequence[UUID], versions: int) -> None:
     """Say of the last tests of these agents that nothing which they tested has changed in their last `versions`."""
-    version = sa.select(Agent.version).where(Agent.id == ConnectionTest.agent_id).scalar_subquery()
-    tests = sa.update(ConnectionTest).where(
-        ConnectionTest.agent_id.in_(agent_ids), ConnectionTest.valid_for_version == version - versions
-    )
-    new = tests.values(valid_for_version=ConnectionTest.valid_for_version + versions)
-    session.execute(new.execution_options(synchronize_session=False))
+    session.connection().execute(KEEP_VALID, {"ids": agent_ids, "versions": versions})
 
 
 def _heading(outcome: str, cause: str | None, version: int | None, at: datetime, by: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ BY_KEY_ID = prepared(
         ApiToken.last_used_at,
         Account.name.label("account_name"),
         User.id.label("user_id"),
+        User.name.label("owner_name"),
         User.role,
         User.is_active,
     )
@@ -207,9 +208,8 @@ def authenticate(visitor: Visitor, text: str) -> Actor:
 def _has_content(token: ApiToken, checked: TokenValues) -> bool:
     wanted = (checked.name, checked.scopes, checked.agent_ids)
     # A rotated token ends earlier than it was created to.
-    is_as_long = token.replaced_at is not None or (
-        token.expires_at == token.created_at + token_records.lifetime_of(checked)
-    )
+    end = token.created_at + token_records.lifetime_of(checked)
+    is_as_long = token.replaced_at is not None or token.expires_at == end
     return (token.name, token.scopes, token.agent_ids) == wanted and is_as_long
 
 
@@ -224,6 +224,7 @@ def _actor(row: Row[*tuple[Any, ...]], visitor: Visitor) -> Actor:
         # An unknown scope of another release permits nothing here.
         scopes=frozenset(scope for scope in Scope if scope in row.scopes),
         agent_ids=frozenset(UUID(agent_id) for agent_id in row.agent_ids),
+        owner_name=row.owner_name,
         account_name=row.account_name,
         visitor=visitor,
     )

@@ -18,7 +18,7 @@ from agents_app.values.choices import (
     Environment,
     ModelProvider,
 )
-from agents_app.values.fields import Schema, broken_rules, field, field_notes, is_empty, normalise
+from agents_app.values.fields import Schema, broken_rules, field, is_empty, names_noted, normalise
 from agents_app.values.labels import label_pairs
 from agents_app.values.model_urls import base_url
 from agents_app.values.pem import without_private_keys
@@ -145,7 +145,7 @@ def secret_pointers(connection_type: ConnectionType) -> list[str]:
 def destination(pointer: str, fields: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[object, ...]:
     """Where the secret at this pointer is sent. A stored secret must not be used for another destination."""
     if pointer == API_KEY:
-        return tuple(fields[name] for name in FIELDS if field_notes(AgentValues, name).get("destination"))
+        return tuple(fields[name] for name in names_noted(AgentValues, "destination"))
     kind = ConnectionType(fields["connection_type"])
     return (kind.value, *(config.get(name) for name in TYPES[kind].destination_names()))
 

@@ -79,8 +79,9 @@ class Schema(BaseModel):
     def _drop_empty(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             raise refusal("Write this as an object.")
+        known = cls.model_fields
         # An unknown field is kept, so that it is refused whatever its value is.
-        return {name: value for name, value in values.items() if name not in cls.model_fields or not is_empty(value)}
+        return {name: value for name, value in values.items() if name not in known or not is_empty(value)}
 
     @classmethod
     def complete(cls, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,10 +89,11 @@ class Schema(BaseModel):
 
         A missing or null field has its default (null if it has none), and an unknown field is dropped.
         """
+        secrets = names_noted(cls, "secret")
         return {
             name: _default(member) if stored.get(name) is None else stored[name]
             for name, member in cls.model_fields.items()
-            if not field_notes(cls, name).get("secret")
+            if name not in secrets
         }
 
 
@@ -121,6 +123,12 @@ def field_notes(model: type[BaseModel], name: str) -> dict[str, Any]:
     extra = model.model_fields[name].json_schema_extra
     notes = extra.get(NOTES, {}) if isinstance(extra, dict) else {}
     return dict(notes) if isinstance(notes, dict) else {}
+
+
+@cache
+def names_noted(model: type[BaseModel], note: str) -> tuple[str, ...]:
+    """The fields with this note, such as "secret"."""
+    return tuple(name for name in model.model_fields if field_notes(model, name).get(note))
 
 
 def parse(schema: type[AnySchema], values: Mapping[str, Any], context: Mapping[str, Any] | None = None) -> AnySchema:

@@ -81,7 +81,7 @@ def new() -> Answer:
         is_created = form.offer_another(ALREADY_CREATED[refusal.code])
     if not is_created:
         return render_template("agents/new.html", form=form, list_url=list_url), 422
-    agent_id, is_new = form.result
+    agent_id, is_new, _ = form.result
     saved = "was created." if is_new else CREATED_EARLIER
     anchor = connection_tests.test_after_save(actor, agent_id, saved, name=form.name.text)
     return redirect(url_with_back(".show", agent_id=agent_id, _anchor=anchor), 303)

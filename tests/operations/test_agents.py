@@ -44,7 +44,7 @@ def test_a_change_that_fails_leaves_no_trace(app: Flask, admin: Actor, monkeypat
     def fail(*_given: object, **_details: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(event_records, "add", fail)
+    monkeypatch.setattr(event_records, "row", fail)
     for change in (
         lambda: agents.update(admin, agent_id, {"name": "Other"}),
         lambda: agents.disable(admin, agent_id, {"reason": "Moving."}),
@@ -97,7 +97,7 @@ def test_the_second_of_two_changes_of_one_version_is_refused(app: Flask, admin: 
 
 
 def test_concurrent_requests_with_one_key_make_one_agent(app: Flask, admin: Actor) -> None:
-    made: list[tuple[UUID, bool]] = []
+    made: list[agents.Created] = []
     together = threading.Barrier(4)
 
     def create() -> None:
@@ -109,12 +109,12 @@ def test_concurrent_requests_with_one_key_make_one_agent(app: Flask, admin: Acto
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
 
-    assert len({agent_id for agent_id, _ in made}) == 1
-    assert sorted(is_new for _, is_new in made) == [False, False, False, True]
+    assert len({one.agent_id for one in made}) == 1
+    assert sorted(one.is_new for one in made) == [False, False, False, True]
 
 
 def test_a_key_of_a_deleted_agent_is_not_used_again(app: Flask, admin: Actor) -> None:
-    agent_id, _ = agents.create(admin, agent_values(), "deploy")
+    agent_id = agents.create(admin, agent_values(), "deploy").agent_id
     agents.delete(admin, agent_id)
 
     with pytest.raises(Conflict):
@@ -191,7 +191,7 @@ def test_no_secret_is_kept_if_deleted_secrets_days_is_zero(app: Flask, admin: Ac
 
 
 def test_a_copy_of_a_long_name_fits(app: Flask, admin: Actor) -> None:
-    copy_id, _ = agents.clone(admin, make_agent(app, admin, name="x" * limits.NAME))
+    copy_id = agents.clone(admin, make_agent(app, admin, name="x" * limits.NAME)).agent_id
 
     assert agent_reads.read(admin, copy_id)["name"] == "Copy of " + "x" * (limits.NAME - 8)
 

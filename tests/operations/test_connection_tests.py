@@ -342,7 +342,7 @@ def test_a_clone_was_never_tested_and_a_restored_agent_has_its_last_test(
 
     with console.app_context():
         connection_tests.run(admin, agent_id)
-        copy_id, _ = agents.clone(admin, agent_id)
+        copy_id = agents.clone(admin, agent_id).agent_id
         before = last_test(admin, agent_id)
         agents.delete(admin, agent_id)
         agents.restore_deleted(admin, agent_id)

@@ -58,7 +58,7 @@ def test_a_key_of_a_copy_makes_no_second_one(
     app: Flask, admin: Actor, happen: Callable[[Actor, UUID, UUID], UUID | None], code: str
 ) -> None:
     original = make_agent(app, admin)
-    copy_id, _ = agents.clone(admin, original, KEY)
+    copy_id = agents.clone(admin, original, KEY).agent_id
     other = happen(admin, copy_id, original) or original
     there = count(admin)
 
@@ -70,7 +70,7 @@ def test_a_key_of_a_copy_makes_no_second_one(
 
 
 def test_a_key_is_not_used_for_a_new_agent_and_for_a_copy(app: Flask, admin: Actor) -> None:
-    original, _ = agents.create(admin, agent_values(), KEY)
+    original = agents.create(admin, agent_values(), KEY).agent_id
     agents.clone(admin, original, "another form")
 
     with pytest.raises(Conflict):
@@ -82,7 +82,7 @@ def test_a_key_is_not_used_for_a_new_agent_and_for_a_copy(app: Flask, admin: Act
 def test_concurrent_requests_make_one_copy(app: Flask, admin: Actor) -> None:
     original = make_agent(app, admin, api_key="sk-1")
 
-    made: list[tuple[UUID, bool]] = []
+    made: list[agents.Created] = []
     together = threading.Barrier(4)
 
     def clone() -> None:
@@ -94,18 +94,18 @@ def test_concurrent_requests_make_one_copy(app: Flask, admin: Actor) -> None:
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
 
-    assert len({copy_id for copy_id, _ in made}) == 1
-    assert sorted(is_new for _, is_new in made) == [False, False, False, True]
+    assert len({one.agent_id for one in made}) == 1
+    assert sorted(one.is_new for one in made) == [False, False, False, True]
     assert count(admin) == (2, 1)
 
 
 def test_a_key_finds_nothing_of_another_account(app: Flask, admin: Actor) -> None:
     outsider, original = make_user(app), make_agent(app, admin)
-    copy_id, _ = agents.clone(admin, original, KEY)
+    copy_id = agents.clone(admin, original, KEY).agent_id
 
     with pytest.raises(NotFound):
         agents.clone(outsider, original, KEY)
-    other_id, is_new = agents.clone(outsider, make_agent(app, outsider), KEY)
+    other_id, is_new, _ = agents.clone(outsider, make_agent(app, outsider), KEY)
 
     assert is_new
     assert other_id != copy_id

@@ -112,7 +112,7 @@ def test_a_new_certificate_takes_the_place_of_certificate_and_key(app: Flask, ad
 
 def test_a_copy_and_a_restored_agent_do_not_have_the_key(app: Flask, admin: Actor) -> None:
     agent_id = make_old_agent(app, admin, "POWERBI", "certificate_pem")
-    copy_id, _ = agents.clone(admin, agent_id)
+    copy_id = agents.clone(admin, agent_id).agent_id
     agents.delete(admin, agent_id)
 
     agents.restore_deleted(admin, agent_id)

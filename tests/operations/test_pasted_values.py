@@ -138,7 +138,7 @@ def test_a_host_is_stored_without_what_surrounds_it(text: str) -> None:
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_a_password_is_stored_as_it_was_typed(console: Flask, admin: Actor, password: str) -> None:
     with console.app_context():
-        agent_id, _ = agents.create(admin, agent_values(connection_config={"password": password}))
+        agent_id = agents.create(admin, agent_values(connection_config={"password": password})).agent_id
         row = agent_reads.read(admin, agent_id)
 
     assert drafted(password=password).secrets[f"/{CONFIG}/password"] == password

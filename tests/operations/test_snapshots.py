@@ -199,7 +199,7 @@ def test_secrets_are_restored_whatever_facts_were_recorded(facts: Any, app: Flas
 def test_a_repeated_request_is_answered_whatever_the_first_request_recorded(how: str, app: Flask, admin: Actor) -> None:
     for place in places(app, admin, "DB"):
         values = agent_values(connection_config={"password": "pass word 12"})
-        agent_id, _ = agents.create(admin, values, f"{how} {place}")
+        agent_id = agents.create(admin, values, f"{how} {place}").agent_id
         rewrite(agent_id, put(place, CHANGES[how]))
 
         refusal = refusal_of(partial(agents.create, admin, values, f"{how} {place}"))
@@ -207,10 +207,10 @@ def test_a_repeated_request_is_answered_whatever_the_first_request_recorded(how:
 
     # A field that was not recorded has its default, so it is the same request.
     values = agent_values(name="Of other code")
-    agent_id, _ = agents.create(admin, values, "of other code")
+    agent_id = agents.create(admin, values, "of other code").agent_id
     for place in ("description", "system_instructions", f"{CONFIG}/row_limit", f"{CONFIG}/port"):
         rewrite(agent_id, put(place, LACKING))
     rewrite(agent_id, put("colour", "red"))
-    assert agents.create(admin, values, "of other code") == (agent_id, False)
+    assert agents.create(admin, values, "of other code")[:2] == (agent_id, False)
     with pytest.raises(Conflict):
         agents.create(admin, values | {"description": "Other content."}, "of other code")

@@ -90,7 +90,7 @@ class TwoAccounts(RuleBasedStateMachine):
     @rule(side=SIDES, name=WORDS)
     def create_by_page(self, side: int, name: str) -> None:
         mine = self.known[side]
-        agent_id, _ = agents.create(mine.admin, agent_values(name=name))
+        agent_id = agents.create(mine.admin, agent_values(name=name)).agent_id
         mine.agents[agent_id] = {"name": name, "version": 1, "status": "active"}
 
     @rule(side=SIDES, at=PLACES, name=WORDS)
@@ -105,7 +105,7 @@ class TwoAccounts(RuleBasedStateMachine):
     def clone(self, side: int, at: int) -> None:
         if agent_id := self._one(side, at):
             mine = self.known[side]
-            copy, _ = agents.clone(mine.admin, agent_id)
+            copy = agents.clone(mine.admin, agent_id).agent_id
             mine.agents[copy] = {
                 "name": f"Copy of {mine.agents[agent_id]['name']}",
                 "version": 1,
