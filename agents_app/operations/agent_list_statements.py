@@ -1,17 +1,19 @@
 """Helpers that build the statements of the list of agents: filters, order, one page, and counts of agents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
+from agents_app.database.prepared import prepared
 from agents_app.models import Agent
 from agents_app.operations import agent_search, test_results
 from agents_app.operations.agent_search import ALL, Found
-from agents_app.schemas.listing import END, AgentQuery, read_cursor
+from agents_app.schemas.listing import END, PLACE, AgentQuery, read_cursor
 from agents_app.values.choices import AgentStatus
 from agents_app.values.text import spellings
 
@@ -20,6 +22,10 @@ AnySelect = sa.Select[*tuple[Any, ...]]
 # So the list of agents with a rare word is known as a whole.
 COUNT_UP_TO = agent_search.FEW
 OF_ACCOUNT = agent_search.OF_ACCOUNT
+# The values of a cursor.
+PLACE_PARAMETERS = ("place_value", "place_id")
+# How many orders, each with its limit and with or without a cursor, are kept as a statement.
+ORDERS_MAX = 32
 # The filters that compare a column with a value.
 EXACT = ("status", "connection_type", "model_provider", "environment", "owner", "external_id")
 
@@ -42,13 +48,41 @@ class Counts:
         return cls(**{one.name: row._mapping[f"count_{one.name}"] for one in fields(cls)})
 
 
+def page_and_place(
+    listed: AnySelect, query: AgentQuery, attention: sa.CTE | None, found: Found = ALL
+) -> tuple[AnySelect, Mapping[str, Any]]:
+    """The statement `page`, and parameters that it has besides the account.
+
+    Without filters it is built once for each order, and planned once a connection.
+    """
+    if not query.model_fields_set <= PLACE:
+        return page(listed, query, attention, found), {}
+    values = _place_values(query)
+    return _page_of_all(
+        listed, query.column, query.limit, is_descending=_is_descending(query), has_place=bool(values)
+    ), dict(zip(PLACE_PARAMETERS, values, strict=False))
+
+
 def page(listed: AnySelect, query: AgentQuery, attention: sa.CTE | None, found: Found = ALL) -> AnySelect:
     """The rows of one page, from its place on, and one more. They are in the opposite order if read backwards."""
-    statement = _filtered(listed, query, attention, found)
-    if (place := _place(query)) is not None:
-        here = sa.tuple_(_column(query), Agent.id)
-        statement = statement.where(here < place if _is_descending(query) else here > place)
-    return statement.order_by(*_order(query, _column(query), Agent.id)).limit(query.limit + 1)
+    rows, is_descending = _filtered(listed, query, attention, found), _is_descending(query)
+    return _from_place(rows, _column(query.column), _place(query), is_descending=is_descending).limit(query.limit + 1)
+
+
+@lru_cache(maxsize=ORDERS_MAX)
+def _page_of_all(listed: AnySelect, name: str, limit: int, *, is_descending: bool, has_place: bool) -> AnySelect:
+    columns = (_column(name), Agent.id)
+    parameters = [sa.bindparam(name, type_=one.type) for name, one in zip(PLACE_PARAMETERS, columns, strict=True)]
+    rows = _from_place(listed, columns[0], sa.tuple_(*parameters) if has_place else None, is_descending=is_descending)
+    # PostgreSQL expects a tenth of all rows for a LIMIT that is a parameter, and then makes a plan at each use.
+    return prepared(rows.limit(sa.literal_column(str(limit + 1))))
+
+
+def _from_place(rows: AnySelect, column: Any, place: "sa.Tuple | None", *, is_descending: bool) -> AnySelect:
+    if place is not None:
+        here = sa.tuple_(column, Agent.id)
+        rows = rows.where(here < place if is_descending else here > place)
+    return rows.order_by(*_order(column, Agent.id, is_descending=is_descending))
 
 
 def page_with_counts(
@@ -61,7 +95,7 @@ def page_with_counts(
     """The rows of `page`, each with the columns `counts` and `more`. A page without agents is one row without an id."""
     counted = sa.select(*counts(query, attention, found), *more).subquery("counted")
     rows = page(listed, query, attention, found).subquery("page")
-    order = _order(query, rows.c[_column(query).key], rows.c.id)
+    order = _order(rows.c[_column(query.column).key], rows.c.id, is_descending=_is_descending(query))
     return sa.select(counted, rows).select_from(counted.outerjoin(rows, sa.true())).order_by(*order)
 
 
@@ -84,26 +118,32 @@ def _is_descending(query: AgentQuery) -> bool:
     return query.descending is not query.is_backwards
 
 
-def _order(query: AgentQuery, *place: Any) -> list[sa.ColumnElement[Any]]:
-    return [column.desc() if _is_descending(query) else column for column in place]
+def _order(*place: Any, is_descending: bool) -> list[sa.ColumnElement[Any]]:
+    return [column.desc() if is_descending else column for column in place]
 
 
-def _column(query: AgentQuery) -> Any:
-    return Agent.name_key if query.column == "name" else getattr(Agent, query.column)
+def _column(name: str) -> Any:
+    return Agent.name_key if name == "name" else getattr(Agent, name)
 
 
 def _place(query: AgentQuery) -> "sa.Tuple | None":
+    columns = (_column(query.column), Agent.id)
+    values = zip(_place_values(query), columns, strict=False)
+    literals = [sa.literal(value, column.type) for value, column in values]
+    return sa.tuple_(*literals) if literals else None
+
+
+def _place_values(query: AgentQuery) -> tuple[Any, ...]:
+    """The sorted value and the id at which the page begins; nothing for a page at an end of the list."""
     cursor = query.cursor or query.before
     if not cursor or (query.is_backwards and cursor == END):
-        return None
-    columns = (_column(query), Agent.id)
-    values = zip(read_cursor(cursor, query.sort, query.cursor_filters), columns, strict=True)
-    return sa.tuple_(*(sa.literal(value, column.type) for value, column in values))
+        return ()
+    return read_cursor(cursor, query.sort, query.cursor_filters)
 
 
 def _is_before_cursor(query: AgentQuery) -> sa.ColumnElement[bool]:
     # The row of the cursor itself is before the next page, and is not before the row that the previous page ends with.
-    place, here = _place(query), sa.tuple_(_column(query), Agent.id)
+    place, here = _place(query), sa.tuple_(_column(query.column), Agent.id)
     if place is None:
         return sa.false()
     if query.is_backwards:

@@ -101,8 +101,9 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     with db.reading() as connection:
         needing = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
         found = agent_search.find(connection, actor.account_id, query)
-        statement = agent_list_statements.page(agent_rows.LIST, query, needing and needing.ids, found)
-        rows = connection.execute(statement, {"account_id": actor.account_id}).all()
+        attention = needing and needing.ids
+        statement, place = agent_list_statements.page_and_place(agent_rows.LIST, query, attention, found)
+        rows = connection.execute(statement, {"account_id": actor.account_id, **place}).all()
     return _page(query, rows)
 
 

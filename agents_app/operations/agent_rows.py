@@ -1,5 +1,6 @@
 """Helpers for the rows of agents: the columns that each kind of reading selects, and what is shown of a row."""
 
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -40,8 +41,10 @@ SHORT = (
     Agent.updated_at,
     Agent.created_by,
 )
+SHORT_NAMES = tuple(column.key for column in SHORT)
+SHORT_VALUES = attrgetter(*SHORT_NAMES)
 # The columns that are too long for a list.
-LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in {column.key for column in SHORT})
+LONG = tuple(getattr(Agent, name) for name in FIELDS if name not in SHORT_NAMES)
 # The newest version of an agent has the number of the agent.
 LAST_CHANGE = sa.and_(AgentVersion.agent_id == Agent.id, AgentVersion.version == Agent.version)
 
@@ -111,7 +114,7 @@ def as_anywhere(row: AnyRow, account_id: UUID) -> dict[str, Any]:
 def item(row: AnyRow) -> dict[str, Any]:
     """One agent of a list. `row` has the columns of LIST."""
     titles = getattr(TYPES.get(row.connection_type), "title_fields", ())
-    connection = {name: row._mapping[f"title_{name}"] for name in titles}
+    connection = {name: getattr(row, f"title_{name}") for name in titles}
     return _short(row) | {"connection": connection, "last_fetched_at": row.last_fetched_at}
 
 
@@ -126,10 +129,9 @@ def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
 
 
 def _short(row: AnyRow) -> dict[str, Any]:
-    creator = {"id": row.created_by, "name": row.creator} if row.created_by else None
-    shown = {column.key: row._mapping[column.key] for column in SHORT}
+    shown = dict(zip(SHORT_NAMES, SHORT_VALUES(row), strict=True))
     return shown | {
-        "created_by": creator,
+        "created_by": {"id": row.created_by, "name": row.creator} if row.created_by else None,
         "updated_by": row.updated_by,
         "updated_by_token_owner": row.updated_by_token_owner,
         "last_test": test_results.summary(row),

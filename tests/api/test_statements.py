@@ -8,8 +8,10 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from agents_app.database.prepared import PREPARED_FROM_USE
 from agents_app.db import db
 from agents_app.operations.permissions import Actor
+from agents_app.schemas.listing import Sort
 from tests.api.conftest import Client
 from tests.make import make_agent, make_token
 
@@ -106,3 +108,21 @@ def test_documents_and_anonymous_requests_execute_no_statement(console: Flask) -
         Client(console, None).get("/agents")
 
     assert statements == []
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+def test_every_page_of_a_list_has_its_own_agents_however_often_it_was_read(
+    console: Flask, admin: Actor, sort: Sort
+) -> None:
+    api, names = Client(console, make_token(console, admin)), [f"Agent {number}" for number in range(5)]
+    for name in names:
+        make_agent(console, admin, name=name)
+    expected = sorted(names, reverse=sort.startswith("-"))
+
+    for _ in range(PREPARED_FROM_USE + 1):
+        found, cursor = [], ""
+        while len(found) < len(names):
+            page = api.get(f"/agents?limit=2&sort={sort}&cursor={cursor}").json
+            found += [agent["name"] for agent in page["items"]]
+            cursor = page["next_cursor"]
+        assert (found, cursor) == (expected, None)
