@@ -14,7 +14,7 @@ from agents_app.config import Settings, load
 from agents_app.connections import TYPES
 from agents_app.db import UtcDateTime, db, now
 from agents_app.models import Agent, ConnectionTest, User
-from agents_app.operations import agents, passwords, test_results, tokens, version_marks
+from agents_app.operations import agents, event_records, passwords, test_results, tokens, version_marks
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Result
 from agents_app.values.choices import Door, Role, Scope
@@ -119,6 +119,7 @@ def make_last_test(app: Flask, actor: Actor, agent_id: UUID, **results: Result) 
     row.valid_for_version = row.version
     with app.app_context(), db.transaction() as session:
         session.add(row)
+        event_records.add(session, actor, "agent.tested", ("agent", agent_id, "Sales"), outcome=outcome, cause=cause)
 
 
 def agent_values(**changes: Any) -> dict[str, Any]:

@@ -26,26 +26,49 @@ OF_ACCOUNT = agent_search.OF_ACCOUNT
 PLACE_PARAMETERS = ("place_value", "place_id")
 # How many orders, each with its limit and with or without a cursor, are kept as a statement.
 ORDERS_MAX = 32
+AGENTS = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
 # The filters that compare a column with a value.
 EXACT = ("status", "connection_type", "model_provider", "environment", "owner", "external_id")
 
 
+# The filters of the tabs, as `AgentQuery.filters` has them.
+FILTERS_OF_TABS: Mapping[str, dict[str, Any]] = {
+    "all": {},
+    "active": {"status": AgentStatus.ACTIVE},
+    "disabled": {"status": AgentStatus.DISABLED},
+    "attention": {"needs_attention": True},
+}
+
+
 @dataclass(frozen=True)
-class Counts:
-    """Numbers of agents. Each count stops at COUNT_UP_TO + 1."""
+class Tabs:
+    """Numbers of agents of the account. Each count stops at COUNT_UP_TO + 1."""
 
     all: int
     active: int
     disabled: int
     attention: int
+
+    @classmethod
+    def of_row(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """The counts in a row of a statement that has the columns `tab_counts`."""
+        return cls(**{one.name: row._mapping[f"count_{one.name}"] for one in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Counts(Tabs):
+    """The same, with the numbers for one query, which stop there too."""
+
     matching: int
     before_cursor: int
     """The matching agents before the place of the cursor; 0 without one."""
 
     @classmethod
-    def of_row(cls, row: Row[*tuple[Any, ...]]) -> Self:
-        """The counts in a row of a statement that has the columns `counts`."""
-        return cls(**{one.name: row._mapping[f"count_{one.name}"] for one in fields(cls)})
+    def of(cls, tabs: Tabs, query: AgentQuery, row: Row[*tuple[Any, ...]] | None) -> Self:
+        """The counts for this query. `row` is of a statement with the columns `counts`; None where there is no row."""
+        found = {} if row is None else row._mapping
+        matching = found.get("count_matching", getattr(tabs, _tab(query) or "all"))
+        return cls(**vars(tabs), matching=matching, before_cursor=found.get("count_before_cursor", 0))
 
 
 def page_and_place(
@@ -91,27 +114,44 @@ def page_with_counts(
     attention: sa.CTE,
     found: Found,
     more: Sequence[sa.ColumnElement[Any]] = (),
-) -> AnySelect:
-    """The rows of `page`, each with the columns `counts` and `more`. A page without agents is one row without an id."""
-    counted = sa.select(*counts(query, attention, found), *more).subquery("counted")
+) -> tuple[AnySelect, Mapping[str, Any]]:
+    """The same as `page_and_place`, for rows that have the columns `counts` and `more` too.
+
+    Where there are such columns, a page without agents is one row without an id.
+    """
+    asked = [*counts(query, attention, found), *more]
+    if not asked:
+        return page_and_place(listed, query, attention, found)
+    counted = sa.select(*asked).subquery("counted")
     rows = page(listed, query, attention, found).subquery("page")
     order = _order(rows.c[_column(query.column).key], rows.c.id, is_descending=_is_descending(query))
-    return sa.select(counted, rows).select_from(counted.outerjoin(rows, sa.true())).order_by(*order)
+    return sa.select(counted, rows).select_from(counted.outerjoin(rows, sa.true())).order_by(*order), {}
+
+
+def tab_counts(attention: sa.CTE) -> list[sa.Label[int]]:
+    """The columns of `Tabs`, for a statement with the parameter `account_id`."""
+    groups = {
+        "all": AGENTS,
+        "active": AGENTS.where(Agent.status == AgentStatus.ACTIVE),
+        "disabled": AGENTS.where(Agent.status == AgentStatus.DISABLED),
+        "attention": sa.select(sa.literal(1)).select_from(attention),
+    }
+    return [_capped(rows).label(f"count_{name}") for name, rows in groups.items()]
 
 
 def counts(query: AgentQuery, attention: sa.CTE, found: Found = ALL) -> list[sa.Label[int]]:
-    """The columns of `Counts`, for a statement with the parameter `account_id`."""
-    agents = sa.select(sa.literal(1)).select_from(Agent).where(OF_ACCOUNT)
-    matching = _filtered(agents, query, attention, found)
+    """The columns of `Counts` that the counts of the tabs do not have: none for the first page of a tab."""
+    matching = _filtered(AGENTS, query, attention, found)
     groups = {
-        "all": agents,
-        "active": agents.where(Agent.status == AgentStatus.ACTIVE),
-        "disabled": agents.where(Agent.status == AgentStatus.DISABLED),
-        "attention": sa.select(sa.literal(1)).select_from(attention),
-        "matching": matching,
-        "before_cursor": matching.where(_is_before_cursor(query)),
+        **({} if _tab(query) else {"matching": matching}),
+        **({} if _place(query) is None else {"before_cursor": matching.where(_is_before_cursor(query))}),
     }
     return [_capped(rows).label(f"count_{name}") for name, rows in groups.items()]
+
+
+def _tab(query: AgentQuery) -> str | None:
+    """The tab that has the agents of this query. None where there are other filters too."""
+    return next((name for name, wanted in FILTERS_OF_TABS.items() if query.filters == wanted), None)
 
 
 def _is_descending(query: AgentQuery) -> bool:

@@ -13,6 +13,7 @@ from agents_app.operations import (
     agent_list_statements,
     agent_rows,
     agent_search,
+    around_lists,
     attention_columns,
     attention_reasons,
     departures,
@@ -22,14 +23,13 @@ from agents_app.operations import (
     small_facts,
     user_records,
 )
-from agents_app.operations.agent_list_statements import COUNT_UP_TO, Counts
+from agents_app.operations.agent_list_statements import COUNT_UP_TO, Counts, Tabs
 from agents_app.operations.agent_rows import AnyRow
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.departures import Departed
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import END, AgentQuery, make_cursor
 
-AROUND_A_LIST = (*attention_columns.QUESTIONS, *filter_choices.QUESTIONS)
 AROUND_AN_AGENT = (*departures.PEOPLE, *user_records.ADMINS)
 
 
@@ -60,6 +60,8 @@ class Page:
     """The agents whose owner was deactivated or deleted."""
     names: Mapping[UUID, dict[str, str]] = field(default_factory=dict)
     """The names that a test found for the ids in a connection, by agent."""
+    creator: str | None = None
+    """The name of the person whose agents are asked for."""
     rows_before: int | None = None
     """The number of matching agents before these. None if they are more than COUNT_UP_TO."""
     choices: filter_choices.FilterChoices | None = None
@@ -107,35 +109,39 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     return _page(query, rows)
 
 
-def counts(actor: Actor) -> Counts:
+def counts(actor: Actor) -> Tabs:
     """The numbers of agents of the account without a filter. Raises Forbidden."""
     actor.require("agents.read")
     with db.reading() as connection:
-        attention, _ = attention_columns.find(connection, actor.account_id)
-        statement = sa.select(*agent_list_statements.counts(AgentQuery(), attention))
-        return Counts.of_row(connection.execute(statement, {"account_id": actor.account_id}).one())
+        around = around_lists.of(connection, actor)
+        if not around.is_complete:
+            statement = sa.select(*around_lists.columns(actor, around))
+            row = connection.execute(statement, {"account_id": actor.account_id}).one()
+            around = around_lists.complete(actor, around, row)
+    return around.tabs
 
 
 def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
     """The same as `listing`, with what the page shows around the list. Raises Forbidden, Malformed (cursor).
 
-    One statement asks what the next one depends on, and what the filters offer. The next one reads the rest.
+    What is not kept is asked: first what the statement of the list depends on, the rest with the list.
     """
     actor.require("agents.read")
-    account = {"account_id": actor.account_id}
-    created_by = UUID(query.created_by) if query.created_by else None
+    creator = [filter_choices.creator(UUID(query.created_by))] if query.created_by else []
     with db.reading() as connection:
-        facts = small_facts.read(connection, AROUND_A_LIST, {**account, "created_by": created_by})
-        attention, departed = attention_columns.find_by_facts(connection, actor.account_id, facts)
-        steps = first_steps.columns(actor, has_agents=filter_choices.has_agents(facts))
+        around = around_lists.of(connection, actor)
+        more = [*around_lists.columns(actor, around), *creator]
         listed = agent_rows.ON_PAGES_WITH_REASONS if query.needs_attention else agent_rows.ON_PAGES
         found = agent_search.find(connection, actor.account_id, query)
-        statement = agent_list_statements.page_with_counts(listed, query, attention, found, steps)
-        rows = connection.execute(statement, account).all()
-    counted, agents = Counts.of_row(rows[0]), [row for row in rows if row.id]
-    page = _page_of(actor, query, counted, agents, departed)
-    page = replace(page, choices=filter_choices.of_facts(facts))
-    return (replace(page, steps=first_steps.progress(actor, rows[0])) if steps else page), counted
+        statement, place = agent_list_statements.page_with_counts(listed, query, around.found.ids, found, more)
+        rows = connection.execute(statement, {"account_id": actor.account_id, **place}).all()
+    first, agents = rows[0] if rows else None, [row for row in rows if row.id]
+    if not around.is_complete and first:
+        around = around_lists.complete(actor, around, first)
+    counted = Counts.of(around.tabs, query, first)
+    page = _page_of(actor, query, counted, agents, around.found.departed)
+    name = first.filter_creator if creator and first else None
+    return replace(page, choices=around.choices, steps=around.steps, creator=name), counted
 
 
 def _page_of(actor: Actor, query: AgentQuery, counts: Counts, rows: Sequence[AnyRow], departed: Departed) -> Page:

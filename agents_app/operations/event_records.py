@@ -3,11 +3,21 @@
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from agents_app.models import Event
+from agents_app.models import Event, User
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.values.choices import Door
+
+NEWEST = (
+    sa.select(Event.id)
+    .where(Event.account_id == User.account_id)
+    .order_by(Event.created_at.desc(), Event.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+"""The id of the newest event of an account, as a column of a query on users."""
 
 
 def add(

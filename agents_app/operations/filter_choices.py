@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -26,12 +27,9 @@ QUESTIONS = (
         .group_by(NEWEST.c[name])
         for name in ("model_type", "owner")
     ),
-    small_facts.select("filter created_by", text=User.name).where(
-        User.id == sa.bindparam("created_by", type_=sa.Uuid), User.account_id == sa.bindparam("account_id")
-    ),
     small_facts.select("filtered agents", number=sa.func.count()).select_from(NEWEST),
 )
-"""What is asked for the choices. The parameter `created_by` is the id of the person whose agents are asked for."""
+"""What is asked for the choices."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,10 @@ class Choices:
 
 @dataclass(frozen=True)
 class FilterChoices:
-    """What the filters can offer, and the name of the person whose agents are asked for."""
+    """What the filters can offer."""
 
     model_type: Choices
     owner: Choices
-    creator: str | None
 
 
 def of_facts(facts: Facts) -> FilterChoices:
@@ -60,13 +57,18 @@ def of_facts(facts: Facts) -> FilterChoices:
     return FilterChoices(
         _choices(facts["filter model_type"], are_counted),
         _choices(facts["filter owner"], are_counted),
-        next((creator.text for creator in facts["filter created_by"]), None),
     )
 
 
 def has_agents(facts: Facts) -> bool:
     """Whether the account has an agent. `facts` answer QUESTIONS."""
     return bool(facts["filtered agents"][0].number)
+
+
+def creator(user_id: UUID) -> sa.Label[str]:
+    """The column with the name of the person whose agents are asked for."""
+    person = sa.select(User.name).where(User.id == user_id, User.account_id == sa.bindparam("account_id"))
+    return person.scalar_subquery().label("filter_creator")
 
 
 def _choices(rows: Sequence[Fact], are_counted: bool) -> Choices:

@@ -75,10 +75,12 @@ def columns(actor: Actor, *, has_agents: bool) -> tuple[sa.ColumnElement[Any], .
 
 
 def progress(actor: Actor, row: sa.Row[*tuple[Any, ...]]) -> FirstSteps | None:
-    """The first steps of the account, from a row with `columns`. None once all are done.
+    """The first steps of the account, from a row with `columns`. None where there are none, and once all are done.
 
     A deleted agent counts as created. The samples of `flask demo` do not count as tests.
     """
+    if "has_version" not in row._mapping:
+        return None
     has_agent = bool(row.has_version) or row.newest_id is not None
     has_test = None if started_tests.off_sentence() else bool(row.has_test)
     found = FirstSteps(has_agent, has_test, bool(row.has_fetch), row.newest_id, row.failed_id)

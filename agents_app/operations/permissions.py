@@ -53,6 +53,8 @@ class Actor:
     """When the person last gave a code of their second factor in this session."""
     has_second_factor: bool = False
     """Whether the person has a second factor that this session asks for. The provider has its own factors."""
+    newest_event: UUID | None = None
+    """The newest event of the account when the session was looked up. None for tokens and at the terminal."""
     must_set_up_second_factor: bool = False
     """Whether the account requires a second factor in this session, and the person has none."""
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from agents_app.config import settings
+from agents_app.database.prepared import prepared
 from agents_app.db import db, now
 from agents_app.errors import NotFound, NotSignedIn, Unavailable
 from agents_app.models import Account, SecondFactor, User, UserSession
@@ -30,7 +31,7 @@ TOUCH_EVERY = timedelta(minutes=1)
 WRONG = "The email address or the password is wrong."
 # The provider has its own factors.
 ASKS_FOR_CODES = UserSession.method != SignInMethod.PROVIDER
-BY_DIGEST = (
+BY_DIGEST = prepared(
     sa.select(
         UserSession.id.label("session_id"),
         UserSession.last_seen_at,
@@ -46,6 +47,7 @@ BY_DIGEST = (
         sa.and_(ASKS_FOR_CODES, SecondFactor.confirmed_at.is_not(None)).label("has_second_factor"),
         sa.and_(ASKS_FOR_CODES, Account.requires_second_factor, SecondFactor.confirmed_at.is_(None)).label("lacks_one"),
         password_sign_in.IS_LINKED,
+        event_records.NEWEST.label("newest_event"),
     )
     .join(User, User.id == UserSession.user_id)
     .join(Account, Account.id == User.account_id)
@@ -198,6 +200,7 @@ def _actor(row: sa.Row[*tuple[Any, ...]], visitor: Visitor, idle_until: datetime
         method=SignInMethod(row.method),
         confirmed_at=row.confirmed_at,
         has_second_factor=row.has_second_factor,
+        newest_event=row.newest_event,
         must_set_up_second_factor=row.lacks_one,
     )
 

@@ -118,6 +118,12 @@ class AgentQuery(Schema):
         return [(name, value if separator else None) for name, separator, value in parts]
 
     @property
+    def filters(self) -> dict[str, Any]:
+        """The filters that were sent, with their values."""
+        sent = self.model_fields_set - PLACE
+        return {name: value for name in sent if (value := getattr(self, name)) is not None}
+
+    @property
     def is_backwards(self) -> bool:
         """Whether the page ends at a place, instead of beginning at one."""
         return self.before is not None and self.cursor is None
