@@ -12,7 +12,7 @@ from benchmarks.migrations.changes import CHANGES
 from tests.project import copy_project
 
 FEW = ("--agents", "1000", "--rate", "10", "--rest", "1")
-LAST_STEP = "add_identities"
+LAST_STEP = "add_filter_indexes"
 
 
 def table_rows(output: str) -> dict[str, list[str]]:

@@ -123,9 +123,8 @@ ENDPOINTS = (
         summary="Say who runs an agent",
         permission="agents.read",
         description="Lists each token that fetched or checked the agent, the last one first, at most 200: the "
-        + "version that the "
-        + "runtime has, when it last asked and how often. It is stored at most once a minute for each token, so this "
-        + "response has no ETag.",
+        + "version that the runtime has, when it last asked and how often. It is stored at most once a minute, a check "
+        + "in 15 minutes, so this response has no ETag.",
         responses={200: "Readers"},
     ),
 )

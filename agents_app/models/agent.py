@@ -32,6 +32,10 @@ class Agent(Base):
         sa.Index(EXTERNAL_ID_INDEX, "account_id", "external_id", unique=True),
         sa.Index("ix_agents_account_id_status", "account_id", "status"),
         sa.Index("ix_agents_account_id_owner", "account_id", "owner"),
+        sa.Index("ix_agents_account_id_connection_type", "account_id", "connection_type"),
+        sa.Index("ix_agents_account_id_environment", "account_id", "environment"),
+        sa.Index("ix_agents_account_id_model_provider", "account_id", "model_provider"),
+        sa.Index("ix_agents_account_id_model_type", "account_id", "model_type"),
         sa.Index("ix_agents_account_id_attention_date", "account_id", "attention_date"),
         sa.Index("ix_agents_account_id_secret_key_ids", "account_id", "secret_key_ids"),
         sa.Index(

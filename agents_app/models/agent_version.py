@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from agents_app.db import Base, Json, OptionalJson, UtcDateTime, now
 from agents_app.values import limits
 
+AGENT_DELETED = sa.text("action = 'agent.deleted'")
+
 
 class AgentVersion(Base):
     """One numbered change of an agent.
@@ -23,6 +25,16 @@ class AgentVersion(Base):
     """
 
     __tablename__ = "agent_versions"
+    __table_args__ = (
+        sa.Index(
+            "ix_agent_versions_account_id_deleted",
+            "account_id",
+            "created_at",
+            "agent_id",
+            postgresql_where=AGENT_DELETED,
+            sqlite_where=AGENT_DELETED,
+        ),
+    )
 
     DELETED: ClassVar = "agent.deleted"
     """The action of the version that a deletion makes."""

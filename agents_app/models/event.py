@@ -26,6 +26,9 @@ class Event(Base):
     __tablename__ = "events"
     __table_args__ = (
         sa.Index("ix_events_account_id_created_at_id", "account_id", "created_at", "id"),
+        sa.Index("ix_events_account_id_action", "account_id", "action"),
+        sa.Index("ix_events_account_id_door_created_at_id", "account_id", "door", "created_at", "id"),
+        sa.Index("ix_events_account_id_target_id_created_at_id", "account_id", "target_id", "created_at", "id"),
         sa.Index(
             "ix_events_account_id_deleted_users", "account_id", postgresql_where=USER_DELETED, sqlite_where=USER_DELETED
         ),

@@ -19,6 +19,7 @@ from agents_app.operations import (
     deleted_tests,
     event_records,
     external_ids,
+    known_ids,
     test_results,
     version_marks,
 )
@@ -34,7 +35,7 @@ Row = dict[str, Any]
 
 LOCKED = (
     sa.select(Agent)
-    .where(Agent.id.in_(sa.bindparam("ids", expanding=True)), Agent.account_id == sa.bindparam("account_id"))
+    .where(Agent.id.in_(sa.bindparam("ids", expanding=True)), known_ids.are_of(sa.bindparam("account_id"), Agent))
     .order_by(Agent.id)
     .with_for_update()
 )

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from agents_app.db import db
 from agents_app.models import Agent, AgentVersion
-from agents_app.operations import deleted_agents
+from agents_app.operations import deleted_agents, known_ids
 from agents_app.operations.agent_writes import NO_AGENT
 from agents_app.operations.bulk_results import Done, Failure
 from agents_app.operations.deleted_agents import DeletedAgent
@@ -24,7 +24,7 @@ def agents_by_id(connection: Connection, actor: Actor, agent_ids: Sequence[UUID]
     found: dict[UUID, Any] = {}
     for start in range(0, len(agent_ids), ROWS_OF_A_QUERY):
         some = agent_ids[start : start + ROWS_OF_A_QUERY]
-        agents = sa.select(Agent.id, Agent.name, Agent.status).where(Agent.account_id == actor.account_id)
+        agents = sa.select(Agent.id, Agent.name, Agent.status).where(known_ids.are_of(actor.account_id, Agent))
         found |= {row.id: row for row in connection.execute(agents.where(Agent.id.in_(some)))}
     return found
 

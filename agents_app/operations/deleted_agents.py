@@ -18,6 +18,8 @@ from agents_app.schemas.listing import LIMIT, Sort, make_cursor, read_cursor
 
 ORDER = Sort.CREATED_DOWN
 LATER = orm.aliased(AgentVersion)
+# Written as in the index that finds these versions.
+IS_DELETION = sa.literal_column("agent_versions.action") == sa.literal_column(f"'{AgentVersion.DELETED}'")
 # The last version of an agent that was deleted, and not restored since.
 SHOWN = sa.select(
     AgentVersion.agent_id,
@@ -30,7 +32,7 @@ SHOWN = sa.select(
     AgentVersion.kept_secrets.is_not(None).label("has_kept_secrets"),
 ).where(
     AgentVersion.account_id == sa.bindparam("account_id"),
-    AgentVersion.action == AgentVersion.DELETED,
+    IS_DELETION,
     ~sa.exists().where(Agent.id == AgentVersion.agent_id),
     ~sa.exists().where(LATER.agent_id == AgentVersion.agent_id, LATER.version > AgentVersion.version),
 )

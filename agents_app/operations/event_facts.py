@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.models import Agent, AgentVersion, ApiToken, User
+from agents_app.operations import known_ids
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.versions import VERSION_MAX
 
@@ -41,11 +42,11 @@ def record_name(connection: Connection, actor: Actor, record_id: UUID) -> str | 
 
 def _add_presence(connection: Connection, actor: Actor, items: Sequence[Item]) -> None:
     wanted = {item["target_id"] for item in items if item["target_kind"] == "agent"}
-    query = sa.select(Agent.id).where(Agent.account_id == actor.account_id, Agent.id.in_(wanted))
+    query = sa.select(Agent.id).where(known_ids.are_of(actor.account_id, Agent), Agent.id.in_(wanted))
     there = set(connection.scalars(query)) if wanted else set()
     gone = {item["target_id"] for item in items if item["action"] == AgentVersion.DELETED} - there
     versions = sa.select(AgentVersion.agent_id, sa.func.max(AgentVersion.version)).group_by(AgentVersion.agent_id)
-    last = versions.where(AgentVersion.account_id == actor.account_id, AgentVersion.agent_id.in_(gone))
+    last = versions.where(known_ids.are_of(actor.account_id, AgentVersion), AgentVersion.agent_id.in_(gone))
     # If an agent was deleted twice, only the second deletion can be undone.
     undoable = {(row[0], row[1]) for row in connection.execute(last)} if gone else set()
     for item in items:
@@ -61,7 +62,10 @@ def _add_changes(connection: Connection, actor: Actor, items: Sequence[Item]) ->
         AgentVersion.changes,
         AgentVersion.snapshot["connection_type"].as_string().label("connection_type"),
     ).where(
-        AgentVersion.account_id == actor.account_id,
+        known_ids.are_of(actor.account_id, AgentVersion),
+        # SQLite finds no row by a pair. The primary key has both.
+        AgentVersion.agent_id.in_({agent_id for agent_id, _ in wanted}),
+        AgentVersion.version.in_({version for _, version in wanted}),
         sa.tuple_(AgentVersion.agent_id, AgentVersion.version).in_(wanted),
     )
     found = {(row.agent_id, row.version): row for row in connection.execute(query)} if wanted else {}

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from agents_app.models import Event
 from agents_app.operations import token_owners
 from agents_app.operations.permissions import Actor
-from agents_app.schemas.events import EventQuery
+from agents_app.schemas.events import EventQuery, EventSubject
 
 # A time as a cursor or a row has it, and the id of an event.
 Place = tuple[Any, UUID]
@@ -49,7 +49,12 @@ def filters(query: EventQuery) -> list[sa.ColumnElement[bool]]:
     exact = {Event.door: query.door, Event.target_id: query.target, Event.user_id: query.person}
     conditions = [column == value for column, value in exact.items() if value is not None]
     if query.about:
-        conditions.append(Event.action.startswith(f"{query.about.value}.", autoescape=True))
+        first = query.about.value
+        conditions.append(Event.action.startswith(f"{first}.", autoescape=True))
+        # An index finds what is between two texts, in the order of any language: here letters decide it.
+        # Most events are about agents. They are found in the order of time.
+        if query.about is not EventSubject.AGENT:
+            conditions.append(Event.action.between(first, f"{first[:-1]}{chr(ord(first[-1]) + 1)}"))
     return conditions
 
 

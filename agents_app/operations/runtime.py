@@ -128,7 +128,7 @@ def check(actor: Actor, known: Mapping[str, Collection[str]]) -> dict[str, dict[
     """For each agent, by its id or else its external id, whether the runtime has its version, marked, in `known`.
 
     The states are `unchanged`, `changed`, `disabled` with the reason, and `not_found`, also where the token cannot
-    fetch the agent. One statement reads all. That the token checked is stored once a minute. Raises Forbidden.
+    fetch the agent. One statement reads all. That the token checked is stored now and then. Raises Forbidden.
     """
     actor.require("agents.runtime")
     texts = {key: clean_text(key, most=limits.EXTERNAL_ID, one_line=True) for key in known}
@@ -161,7 +161,7 @@ def _checked(row: Row[*tuple[Any, ...]], known: Collection[str]) -> dict[str, An
 
 
 def _store_checks(actor: Actor, asked: Sequence[tuple[Row[*tuple[Any, ...]], Collection[str]]]) -> None:
-    """Store the checks of active agents whose last sign of life is older than a minute.
+    """Store the checks of active agents where the runtime has a new version, or gave no sign of life for long.
 
     A runtime that never fetched an agent, and does not have its version, does not run it.
     """
@@ -169,8 +169,9 @@ def _store_checks(actor: Actor, asked: Sequence[tuple[Row[*tuple[Any, ...]], Col
     due: dict[UUID, int] = {}
     for row, known in asked:
         version = row.version if _marked(row) in known else row.known_version
-        is_fresh = row.seen_at is not None and moment - row.seen_at < runtime_reads.STORE_EVERY
-        if row.status == AgentStatus.ACTIVE and version is not None and not is_fresh:
+        is_known = row.known_version is not None and version is not None and version <= row.known_version
+        is_fresh = row.seen_at is not None and moment - row.seen_at < runtime_reads.STORE_CHECKS_EVERY
+        if row.status == AgentStatus.ACTIVE and version is not None and not (is_known and is_fresh):
             due[row.id] = max(version, due.get(row.id, 0))
     runtime_reads.store_checks(actor, list(due.items()), moment)
 

@@ -28,6 +28,8 @@ from agents_app.operations.permissions import Actor
 AnyRow = Row[*tuple[Any, ...]]
 
 STORE_EVERY = timedelta(minutes=1)
+# Runtimes check often, and each check would write a row for each of its agents. A new version is stored at once.
+STORE_CHECKS_EVERY = timedelta(minutes=15)
 # More pairs of an agent and a token than this are not counted in memory.
 HELD_MAX = 10_000
 READS = Base.metadata.tables[RuntimeRead.__tablename__]

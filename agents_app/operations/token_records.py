@@ -19,7 +19,7 @@ from agents_app.config import settings
 from agents_app.db import db, now
 from agents_app.errors import Conflict, InvalidInput, NotFound, Repeated
 from agents_app.models import Agent, ApiToken, User
-from agents_app.operations import external_ids, form_keys, token_text
+from agents_app.operations import external_ids, form_keys, known_ids, token_text
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.tokens import TokenValues
 from agents_app.schemas.users import email_spellings
@@ -122,7 +122,7 @@ def is_expired(expires_at: datetime | None) -> bool:
 def agent_names(connection: Connection, actor: Actor, agent_ids: set[str]) -> dict[str, str]:
     """The names of these agents of the account, as far as they exist. A text that is not an id has no name."""
     ids = {UUID(text) for text in agent_ids if is_uuid(text)}
-    query = sa.select(Agent.id, Agent.name).where(Agent.account_id == actor.account_id, Agent.id.in_(ids))
+    query = sa.select(Agent.id, Agent.name).where(known_ids.are_of(actor.account_id, Agent), Agent.id.in_(ids))
     return {str(row.id): row.name for row in connection.execute(query)} if ids else {}
 
 
@@ -154,7 +154,7 @@ def with_agent_ids(actor: Actor, values: Mapping[str, Any]) -> Mapping[str, Any]
 def check_agents(session: Session, actor: Actor, agent_ids: list[str]) -> None:
     """Raise InvalidInput unless all these agents are agents of the account."""
     wanted = {UUID(agent_id) for agent_id in agent_ids}
-    query = sa.select(Agent.id).where(Agent.id.in_(wanted), Agent.account_id == actor.account_id)
+    query = sa.select(Agent.id).where(Agent.id.in_(wanted), known_ids.are_of(actor.account_id, Agent))
     if wanted - set(session.scalars(query)):
         raise InvalidInput([("/agent_ids", "One of these agents does not exist. Remove its id.")])
 

@@ -14,7 +14,7 @@ from tests.project import copy_project
 from tests.wheel import SOURCES, build, install
 
 pytestmark = pytest.mark.long
-LAST_STEP = "add_identities"
+LAST_STEP = "add_filter_indexes"
 # Between the requests of the client.
 PAUSE_S = 0.1
 HEAD_OF_0_1_0 = "a5ecd374ab0b"

@@ -255,7 +255,7 @@ def test_the_last_deployments_and_the_sizes_of_tables_are_shown(
     page = browser.get("/system")
 
     assert "upgrade: 1 of 1 step" in " ".join(page.text.split())
-    assert "add_identities" in page.root.all("ol", class_="kept-steps")[0].text
+    assert "add_filter_indexes" in page.root.all("ol", class_="kept-steps")[0].text
     assert "Sizes of tables" in page.text
     assert "flask db deployments" in page.text
 
