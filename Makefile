@@ -4,7 +4,7 @@ VENV := .venv
 # Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint long sure lock dist image can-build-image bench bench-footprint bench-migrations
+.PHONY: help run setup test lint long sure lock dist image can-build-image bench bench-footprint bench-growth bench-migrations bench-runtimes
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -63,8 +63,14 @@ bench: $(VENV)/.benchmarks ## Measure what requests cost (OPTIONS='--rows 100000
 bench-footprint: $(VENV)/.benchmarks ## Measure memory and start (OPTIONS='new --starts 3' for this release only)
 	@$(RUN) benchmarks.footprint $(OPTIONS)
 
+bench-growth: $(VENV)/.test ## Explain every list at a million agents (OPTIONS='--agents 10000 100000' for fewer)
+	@$(RUN) benchmarks.growth $(OPTIONS)
+
 bench-migrations: $(VENV)/.test ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
 	@$(RUN) benchmarks.migrations $(OPTIONS)
+
+bench-runtimes: $(VENV)/.test ## Let 5,000 runtimes ask once a minute (OPTIONS='--runtimes 100 --seconds 60' for fewer)
+	@$(RUN) benchmarks.runtimes $(OPTIONS)
 
 LOCK := $(RUN) uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade

@@ -1,0 +1,1 @@
+"""`make bench-growth`: what the lists, filters and reports cost as a database grows."""

@@ -1,0 +1,7 @@
+"""`python -m benchmarks.runtimes`."""
+
+import sys
+
+from benchmarks.runtimes.run import main
+
+sys.exit(main())
