@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from agents_app.database.errors import MISSING_FILE, translate_driver_errors
-from agents_app.database.pool import BEGIN, NO_BEGIN, ConsoleConnection, autocommit
+from agents_app.database.pool import BEGIN, NO_BEGIN, ConsoleConnection
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.session import SessionCreator
 from agents_app.paths import HOME
@@ -112,7 +112,7 @@ class Database(SQLAlchemy):
 
         Through a pooler all of them are one transaction, because limits apply only inside transactions there.
         """
-        with translate_driver_errors(), self._connection(NO_BEGIN) as connection, autocommit(connection):
+        with translate_driver_errors(), self._connection(NO_BEGIN) as connection:
             yield connection
 
     @contextmanager
@@ -133,13 +133,12 @@ class Database(SQLAlchemy):
     @contextmanager
     def _connection(self, begin: str) -> Iterator[Connection]:
         """The connection of the request, unless a block around this one uses it: then another one."""
-        free: list[Connection] | None = g.setdefault(CONNECTION, []) if has_request_context() else None
+        free: list[ConsoleConnection] | None = g.setdefault(CONNECTION, []) if has_request_context() else None
         connection = free.pop() if free else ConsoleConnection(self.engine)
-        connection.execution_options(**{BEGIN: begin})
         try:
+            connection.start_block(begin)
             yield connection
-            # Ends the transaction of reads through a pooler, so that other clients can have the session.
-            connection.rollback()
+            connection.end_block()
         except BaseException:
             connection.close()
             raise

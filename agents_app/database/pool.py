@@ -5,8 +5,6 @@ is pinged.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -27,6 +25,21 @@ RETURNED_AT = "returned_at"
 
 class ConsoleConnection(Connection):
     """A connection on which a read is done again, once, on a new one if it turns out to be dead. A write never is."""
+
+    def start_block(self, begin: str) -> None:
+        """Use this statement to begin transactions. With NO_BEGIN, a statement is committed by itself.
+
+        That needs no BEGIN and no ROLLBACK, unless the connection goes through a pooler.
+        """
+        if self.get_execution_options().get(BEGIN) != begin:
+            self.rollback()
+            self.execution_options(**{BEGIN: begin})
+            _set_autocommit(self, begin == NO_BEGIN)
+
+    def end_block(self) -> None:
+        """End the transaction, if there is one: other clients of a pooler can have the session then."""
+        if self.get_execution_options().get(BEGIN) != NO_BEGIN or self.invalidated or is_pooled(self):
+            self.rollback()
 
     def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> CursorResult[Any]:
         """As the method of Connection."""
@@ -49,22 +62,9 @@ class ConsoleConnection(Connection):
         return self.execute(statement, parameters, execution_options=execution_options).scalars()
 
 
-@contextmanager
-def autocommit(connection: Connection) -> Iterator[None]:
-    """Commit each statement by itself, without BEGIN and ROLLBACK, unless the connection goes through a pooler."""
-    # SQLAlchemy's isolation level is not used. SQLAlchemy resets it with a query, and if the server is down by then,
-    # the connection never returns to the pool.
-    _set_autocommit(connection, True)
-    try:
-        yield
-    finally:
-        # One that is dead must not be replaced for this.
-        if not connection.invalidated:
-            _set_autocommit(connection, False)
-
-
 def _set_autocommit(connection: Connection, is_on: bool) -> None:
-    # It costs no round trip.
+    # SQLAlchemy's isolation level is not used. SQLAlchemy resets it with a query, and if the server is down by then,
+    # the connection never returns to the pool. This costs no round trip.
     if connection.dialect.name != "postgresql" or is_pooled(connection):
         return
     driver: Any = connection.connection.dbapi_connection
@@ -73,8 +73,10 @@ def _set_autocommit(connection: Connection, is_on: bool) -> None:
 
 
 @event.listens_for(Pool, "checkin")
-def _note_return(_driver: Any, record: ConnectionPoolEntry) -> None:
+def _note_return(driver: Any, record: ConnectionPoolEntry) -> None:
     record.info[RETURNED_AT] = time.monotonic()
+    if isinstance(driver, psycopg2.extensions.connection) and not driver.closed:
+        driver.autocommit = False
 
 
 @event.listens_for(Pool, "checkout")
