@@ -24,6 +24,7 @@ from agents_app.database.errors import MISSING_FILE, translate_driver_errors
 from agents_app.database.pool import BEGIN, NO_BEGIN, ConsoleConnection
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.session import SessionCreator
+from agents_app.database.stored_json import read_json
 from agents_app.paths import HOME
 
 # The folder of the SQLite database, unless DATABASE_URL names another one.
@@ -74,10 +75,7 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is UTC:
-            # What PostgreSQL's driver gives.
+        if value is None or value.tzinfo is UTC:
             return value
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
@@ -186,6 +184,7 @@ def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT_S,
         "hide_parameters": True,
+        "json_deserializer": read_json,
     }
     if url.get_backend_name() == "postgresql":
         limits = {

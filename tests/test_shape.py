@@ -88,7 +88,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
         {"cryptography", "msal", "mssql_python", "psycopg2", "pymysql", "urllib3"},
     ),
     "schemas": ({"connections", "errors", "values"}, {"pydantic", "pydantic_core"}),
-    "database": ({"errors", "paths", "values"}, {"psycopg2", "sqlalchemy"}),
+    "database": ({"errors", "paths", "values"}, {"orjson", "psycopg2", "sqlalchemy"}),
     "similar_names": (set(), set()),
     "config_files": (set(), set()),
     "file_errors": ({"paths"}, set()),
