@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Row
 
 from agents_app.config import settings
@@ -53,14 +54,26 @@ CHECKED = (
         *runtime_reads.COLUMNS,
     )
     .outerjoin(RuntimeRead, runtime_reads.OF_TOKEN)
-    .where(
-        OF_ACCOUNT,
-        sa.or_(
-            Agent.id.in_(sa.bindparam("ids", expanding=True)),
-            Agent.external_id.in_(sa.bindparam("external_ids", expanding=True)),
-        ),
-    )
+    .where(OF_ACCOUNT)
 )
+IDS, EXTERNAL_IDS = "ids", "external_ids"
+# PostgreSQL takes lists as arrays, so that one plan is for lists of any length.
+CHECKED_ON = {
+    "postgresql": prepared(
+        CHECKED.where(
+            sa.or_(
+                Agent.id == sa.any_(sa.bindparam(IDS, type_=ARRAY(sa.Uuid))),
+                Agent.external_id == sa.any_(sa.bindparam(EXTERNAL_IDS, type_=ARRAY(sa.String))),
+            )
+        )
+    ),
+    "sqlite": CHECKED.where(
+        sa.or_(
+            Agent.id.in_(sa.bindparam(IDS, expanding=True)),
+            Agent.external_id.in_(sa.bindparam(EXTERNAL_IDS, expanding=True)),
+        )
+    ),
+}
 FETCHABLE = sa.select(Agent.id, Agent.external_id, Agent.name, Agent.version, Agent.updated_at, Agent.created_at).where(
     OF_ACCOUNT, Agent.status == AgentStatus.ACTIVE
 )
@@ -134,9 +147,9 @@ def check(actor: Actor, known: Mapping[str, Collection[str]]) -> dict[str, dict[
     texts = {key: clean_text(key, most=limits.EXTERNAL_ID, one_line=True) for key in known}
     ids = {text: UUID(text) for text in texts.values() if is_uuid(text)}
     parameters = {"account_id": actor.account_id, "token_id": actor.token_id}
-    wanted = {"ids": list(ids.values()), "external_ids": list(texts.values())}
+    wanted = {IDS: list(ids.values()), EXTERNAL_IDS: list(texts.values())}
     with db.reading() as connection:
-        rows = connection.execute(CHECKED, parameters | wanted).all()
+        rows = connection.execute(CHECKED_ON[connection.dialect.name], parameters | wanted).all()
     by_id = {row.id: row for row in rows}
     by_external_id = {row.external_id: row for row in rows}
     found = {key: by_id.get(ids.get(text)) or by_external_id.get(text) for key, text in texts.items()}

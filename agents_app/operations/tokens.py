@@ -25,8 +25,7 @@ from agents_app.values.choices import Door, Role, Scope
 from agents_app.values.fields import parse
 
 TOUCH_EVERY = timedelta(minutes=1)
-FAILURE_WINDOW = timedelta(minutes=1)
-FAILURES_FROM_ONE_ADDRESS = 20
+FAILURES_FROM_ONE_ADDRESS, FAILURE_WINDOW = 20, timedelta(minutes=1)
 WRONG = "The API token is not valid. It may be mistyped, expired or revoked."
 BY_KEY_ID = prepared(
     sa.select(

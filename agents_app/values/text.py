@@ -17,6 +17,8 @@ INVALID = re.compile("[\0\ud800-\udfff]")
 INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 # The limit of Unicode's stream-safe text format. The time to sort the marks of one letter grows with their square.
 MARKS_MAX = 30
+# Control characters, and what else ends a line.
+CONTROLS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 # The blocks of accents. The vowel signs of Indic and the voice marks of Japanese are letters in other blocks.
 ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 # Variation selectors, and letters without width that Unicode does not count as format characters.
@@ -119,7 +121,7 @@ def describe_character(text: str, index: int) -> str:
 
 
 def _check_line(text: str) -> None:
-    if any(ord(char) < 32 or char in "\x7f\x85\u2028\u2029" for char in text):
+    if CONTROLS.search(text):
         raise refusal("Write this on one line, without control characters.")
 
 
