@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from agents_app.http import COMPLETE_AT, REFUSED, TRUNCATED
-from agents_app.server.bridge import WsgiBridge
+from agents_app.server.bridge import FRAMING, WsgiBridge
 from agents_app.values import limits
 
 Message = dict[str, Any]
@@ -62,7 +62,10 @@ class BufferingMiddleware:
         try:
             body = await self._read_body(scope, receive)
             scope["state"][COMPLETE_AT] = time.perf_counter()
-            async with self._reserve_slot(scope):
+            if scope["method"] == "POST" and scope["path"] in self._costly:
+                async with self._reserve_slot():
+                    await self._app.answer(scope, body, send)
+            else:
                 await self._app.answer(scope, body, send)
         except RequestRefused as refusal:
             scope["state"][REFUSED] = refusal.status
@@ -73,6 +76,9 @@ class BufferingMiddleware:
             return
 
     async def _read_body(self, scope: Scope, receive: Any) -> bytes:
+        if not any(name in FRAMING for name, _ in scope["headers"]):
+            # The request is complete, so this does not wait.
+            return await _receive_body(scope, receive, 0)
         takes_file = scope["method"] == "POST" and scope["path"] in self._takes_files
         most = limits.FILE_BODY_BYTES if takes_file else limits.BODY_BYTES
         if _content_length(scope) > most:
@@ -91,10 +97,7 @@ class BufferingMiddleware:
                     pass
 
     @asynccontextmanager
-    async def _reserve_slot(self, scope: Scope) -> AsyncIterator[None]:
-        if scope["method"] != "POST" or scope["path"] not in self._costly:
-            yield
-            return
+    async def _reserve_slot(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._costly_slots.acquire()

@@ -3,6 +3,7 @@
 import codecs
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from agents_app.errors import Malformed, TooLarge
@@ -12,6 +13,7 @@ BYTES_MAX = 1_000_000
 DEPTH_MAX = 20
 # No record has so many fields, and a refusal names each unknown one.
 MEMBERS_MAX = 1_000
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_object(body: bytes, most: int = BYTES_MAX) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def _check(value: object, depth: int) -> None:
     if depth > DEPTH_MAX:
         raise Malformed(f"Nest the JSON at most {number_text(DEPTH_MAX)} levels deep.")
     # The schemas check texts. Names are checked here, because refusals repeat them.
-    if isinstance(value, dict) and any("\ud800" <= char <= "\udfff" for name in value for char in name):
+    if isinstance(value, dict) and any(map(SURROGATE.search, value)):
         raise Malformed("The name of a member contains an unpaired surrogate.")
     for member in value.values() if isinstance(value, dict) else value:
         _check(member, depth + 1)

@@ -48,7 +48,8 @@ NO_PASSWORD = re.compile(
     [0-9]""",
     re.VERBOSE | re.IGNORECASE,
 )
-LONG_WORD = re.compile(r"[A-Za-z0-9+/_.~-]{16,}+={0,2}")
+WORD_MIN = 16
+LONG_WORD = re.compile(rf"[A-Za-z0-9+/_.~-]{{{WORD_MIN},}}+={{0,2}}")
 KEYWORD = re.compile(r"pass(?:word|wd|phrase|code)|pwd|secret|token|key|credential|bearer|\bbasic\b", re.IGNORECASE)
 BEFORE_KEYWORD = re.compile(
     r"(?:public|publishable|primary|foreign|partition|surrogate|unique|sort|cache|idempotency)[\s_-]?$", re.IGNORECASE
@@ -87,6 +88,9 @@ def find_in_values(values: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
 
 def find_in_text(text: str, called: str = "This text") -> str | None:
     """A sentence about what looks like a secret in a text, the first one of its kind. None if nothing does."""
+    # The names of most members. No secret is so short, unless a word and a sign before it say what it is.
+    if len(text) < WORD_MIN and text.isidentifier():
+        return None
     # Of a certificate only the line ends are left, for the number of the line.
     bare = PUBLIC_BLOCK.sub(lambda block: "\n" * block[0].count("\n"), without_invisible(text))
     found = next(_findings(bare), None)
