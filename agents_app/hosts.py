@@ -26,12 +26,13 @@ def check(*, any_host: bool) -> None:
 
     Otherwise another site could use its own host name for this console.
     """
-    known, host, allowed = settings(), requested_host(), current_app.extensions["hosts"]
+    host, allowed = requested_host(), current_app.extensions["hosts"]
     if request_ctx.url_adapter is None:
         # Werkzeug refuses this host ("a..b") as invalid. The error page needs an adapter to build its links.
-        request_ctx.url_adapter = current_app.url_map.bind(known.origin.place, known.sub_path)
+        request_ctx.url_adapter = current_app.url_map.bind(settings().origin.place, settings().sub_path)
     if any_host or host in allowed:
         return
+    known = settings()
     if host is None:
         raise Malformed(f"The header Host has no valid host and port. The URL of this console is {known.base_url}.")
     if known.public_url is None:
