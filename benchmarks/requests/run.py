@@ -99,6 +99,8 @@ def main() -> int:
     except (BenchmarkError, LoadError, OSError, RuntimeError, psycopg2.Error, subprocess.CalledProcessError) as error:
         print(f"make bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
