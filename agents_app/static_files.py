@@ -55,6 +55,11 @@ def read_below(folder: Path, name: str) -> StaticFile:
         raise NotFound
     if not path.is_file():
         raise NotFound
+    return read_own(path)
+
+
+def read_own(path: Path) -> StaticFile:
+    """A file whose path no client has sent, as it is now."""
     return _read(path, path.stat().st_mtime_ns)
 
 

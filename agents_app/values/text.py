@@ -139,6 +139,9 @@ def _has_few_marks(text: str) -> bool:
     return True
 
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def day_text(day: date) -> str:
     """A day as pages show it, such as 6 Dec 2026."""
-    return f"{day:%-d %b %Y}"
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"

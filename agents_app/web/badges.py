@@ -12,7 +12,10 @@ from markupsafe import Markup
 
 from agents_app.values.choices import LAST_TEST_LABELS, AgentStatus, LastTest
 
-TEST_TONES = {LastTest.PASSED: "ok", LastTest.WARNING: "warn", LastTest.FAILED: "bad"}
+NOT_TESTED = Markup('<span class="none">{}</span>').format(LAST_TEST_LABELS[LastTest.NEVER])
+# A later release may know other outcomes.
+LABELS: Mapping[str, str] = {outcome.value: label for outcome, label in LAST_TEST_LABELS.items()}
+TEST_TONES: Mapping[str, str] = {LastTest.PASSED: "ok", LastTest.WARNING: "warn", LastTest.FAILED: "bad"}
 
 
 def init_app(app: Flask) -> None:
@@ -36,7 +39,11 @@ def status_badge(status: str) -> Markup:
 def test_badge(test: Mapping[str, Any] | None) -> Markup:
     """The badge of the last test of an agent, or of a test of the form of a page."""
     if test is None:
-        return Markup('<span class="none">{}</span>').format(LAST_TEST_LABELS[LastTest.NEVER])
-    outcome = LastTest.OUT_OF_DATE if test["is_out_of_date"] else test["outcome"]
-    found = badge(TEST_TONES.get(outcome, "off"), LAST_TEST_LABELS.get(outcome, outcome))
-    return found + badge("off", "Sample") if test["is_sample"] else found
+        return NOT_TESTED
+    return _test_badge(LastTest.OUT_OF_DATE if test["is_out_of_date"] else test["outcome"], test["is_sample"])
+
+
+@lru_cache(maxsize=64)
+def _test_badge(outcome: str, is_sample: bool) -> Markup:
+    found = badge(TEST_TONES.get(outcome, "off"), LABELS.get(outcome, outcome))
+    return found + badge("off", "Sample") if is_sample else found

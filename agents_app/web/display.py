@@ -1,9 +1,9 @@
 """The filters and functions of templates: icons, times, numbers, URLs of static files."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import Flask, g
@@ -21,13 +21,15 @@ from agents_app.values.fields import field_notes
 from agents_app.values.text import day_text
 from agents_app.web import badges, icons, isolation
 from agents_app.web.theme import THEMES, chosen_theme
-from agents_app.web.urls import current_path, own_url, url_with_back, urls_of_agents
+from agents_app.web.urls import current_path, of_agent, own_url, url_with_back, urls_of_agents
 from agents_app.wording import label_in_sentence, number_text
 
 # A date in a sentence of the console. In other places, it may be a part of a name.
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # The codes of the reasons whose sentence has a day, before any name.
 REASONS_WITH_DAY = ("expired", "expiring", "not_fetched")
+# The characters for which the column of connections has space.
+TITLE_CELL = 16
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
@@ -76,7 +78,7 @@ def init_app(app: Flask) -> None:
     )
     badges.init_app(app)
     own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, reason_text, day_text)
-    of_agents = (type_tile, connection_titles, server_label)
+    of_agents = (type_tile, connection_titles, text_if_long, server_label, of_agent)
     of_tests = (parsed_time, test_results.shown_facts, test_results.are_not_run)
     for function in (*own, label_in_sentence, isolation.isolated, isolation.sentence, *of_agents, *of_tests):
         app.jinja_env.filters[function.__name__] = function
@@ -97,7 +99,7 @@ def _template_context() -> dict[str, Any]:
 
 def asset(name: str) -> str:
     """The URL of a static file. It changes with the content, so that browsers can cache it."""
-    return own_url("static", filename=name, v=static_files.read_below(STATIC, name).fingerprint)
+    return own_url("static", filename=name, v=static_files.read_own(STATIC / name).fingerprint)
 
 
 def when(at: datetime) -> Markup:
@@ -112,7 +114,7 @@ def exact_time(at: datetime) -> Markup:
 
 def clock(at: datetime) -> Markup:
     """The time of day in UTC, for a row below the heading of its day. Hover shows the exact time."""
-    return _time(at, f"{at:%H:%M}")
+    return _time(at, _clock_text(at))
 
 
 def _time(at: datetime, shown: str) -> Markup:
@@ -122,7 +124,11 @@ def _time(at: datetime, shown: str) -> Markup:
 
 
 def _exact_text(at: datetime) -> str:
-    return f"{day_text(at)}, {at:%H:%M} UTC"
+    return f"{day_text(at)}, {_clock_text(at)} UTC"
+
+
+def _clock_text(at: datetime) -> str:
+    return f"{at.hour:02}:{at.minute:02}"
 
 
 def _iso_text(at: datetime) -> str:
@@ -197,12 +203,12 @@ def initials(name: str) -> str:
 
 def type_tile(kind: str) -> Markup:
     """The icon of a connection type on its coloured ground."""
-    return _tile(type_colour(kind), icons.icon(type_icon(kind)))
+    return _tile(kind, icons.icon(type_icon(kind)))
 
 
-@cache
-def _tile(colour: str, icon: Markup) -> Markup:
-    return Markup('<span class="tile tile-{}">{}</span>').format(colour, icon)
+@lru_cache(maxsize=64)
+def _tile(kind: str, icon: Markup) -> Markup:
+    return Markup('<span class="tile tile-{}">{}</span>').format(type_colour(kind), icon)
 
 
 def type_icon(kind: str) -> str:
@@ -247,3 +253,8 @@ def connection_titles(item: Mapping[str, Any], names: Mapping[str, str]) -> list
     """
     known = [names[name] for name in item["connection"] if name in names]
     return known or [str(value) for value in item["connection"].values() if value][:1]
+
+
+def text_if_long(titles: Sequence[str]) -> str | None:
+    """The titles of a connection as one text, if a cell of the list may cut them off."""
+    return " · ".join(titles) if sum(map(len, titles)) > TITLE_CELL else None

@@ -9,13 +9,12 @@ from io import BytesIO
 from xml.etree import ElementTree as ET
 from zipfile import ZipFile
 
-from flask import Flask
+from flask import Flask, request, url_for
 from markupsafe import Markup
 
 from agents_app import static_files
 from agents_app.connections import TYPES
 from agents_app.static_files import StaticFile
-from agents_app.web.urls import own_url
 
 # The names of the icons that templates use (https://lucide.dev/icons). Connection types name their own.
 NAMES = (
@@ -86,17 +85,18 @@ def init_app(app: Flask) -> None:
 
 def icon(name: str, size: int = USUAL_SIZE) -> Markup:
     """An icon, `size` pixels wide at the usual size of text. Visible or hidden text next to it says what it means."""
-    return _icon(own_url("icons", v=sprite().fingerprint), name, size)
+    return _icon(request.script_root, name, size)
 
 
-# A list has more than a hundred icons, and few that differ.
+# A page has dozens of icons, and few that differ. The URL of their file begins with the path of PUBLIC_URL.
 @lru_cache(maxsize=512)
-def _icon(sprite_url: str, name: str, size: int) -> Markup:
+def _icon(_script_root: str, name: str, size: int) -> Markup:
     if name not in ALL_NAMES:
         raise LookupError(f"The file of icons has no {name!r}. Add the name to NAMES in agents_app/web/icons.py.")
     # The style sheet has the width of most.
     width = Markup(' width="{}rem"').format(f"{size / 16:g}".removeprefix("0")) if size != USUAL_SIZE else ""
-    return Markup('<svg class="icon"{} aria-hidden="true"><use href="{}#{}"/></svg>').format(width, sprite_url, name)
+    url = url_for("icons", v=sprite().fingerprint)
+    return Markup('<svg class="icon"{} aria-hidden="true"><use href="{}#{}"/></svg>').format(width, url, name)
 
 
 @cache

@@ -30,7 +30,8 @@ def without_direction_marks(value: object) -> object:
 
 def isolated(name: object) -> str:
     """A name for a plain text, such as a title: between the characters that isolate it."""
-    return f"{FIRST_STRONG}{DIRECTION_MARKS.sub('', str(name))}{POP}"
+    text = str(name)
+    return f"{FIRST_STRONG}{text if text.isascii() else DIRECTION_MARKS.sub('', text)}{POP}"
 
 
 def bdi(name: object) -> Markup:

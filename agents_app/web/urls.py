@@ -1,12 +1,13 @@
 """URLs within this console: where to continue after sign-in, and how to return to the list a page was opened from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import current_app, redirect, request, url_for
+from werkzeug.routing import Map
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response
 
@@ -28,6 +29,7 @@ PATH_MAX = 900
 
 # Stands for an id in a URL that is kept.
 ID = UUID(int=2**128 - 1)
+ID_TEXT = str(ID)
 # The acts on one agent that a list links to. Those that return to the list have the parameter `back`.
 ACTS, ACTS_THAT_RETURN = ("clone", "enable"), ("show", "edit", "disable", "delete")
 
@@ -37,28 +39,33 @@ def own_url(endpoint: str, **values: Any) -> str:
 
     A page has dozens of URLs, of which most are on every page or differ only by an id. So they are kept.
     """
+    if not values and not endpoint.startswith("."):
+        return _kept_url(current_app.url_map, request.script_root, endpoint)
     ids = [value for value in values.values() if type(value) is UUID]
     others = [value for value in values.values() if value is not None and type(value) is not UUID]
     is_kept = all(type(value) is str for value in others) and sum(map(len, others)) <= PATH_MAX
     if endpoint.startswith(".") or len(ids) > 1 or not is_kept:
         return url_for(endpoint, **values)
     kept = {name: ID if type(value) is UUID else value for name, value in values.items()}
-    url = _kept_url(request.script_root, endpoint, **kept)
-    return url.replace(str(ID), str(ids[0])) if ids else url
+    url = _kept_url(current_app.url_map, request.script_root, endpoint, **kept)
+    return url.replace(ID_TEXT, str(ids[0])) if ids else url
 
 
 # Each is below the path of PUBLIC_URL, which the server passes with the request.
 @lru_cache(maxsize=512)
-def _kept_url(_script_root: str, endpoint: str, **values: Any) -> str:
+def _kept_url(_rules: Map, _script_root: str, endpoint: str, **values: Any) -> str:
     return url_for(endpoint, **values)
 
 
-def urls_of_agents(back: str) -> Callable[[UUID], Mapping[str, str]]:
-    """A function that returns the URLs of an agent, by act, for a list to which they return. Only the id differs."""
-    made = {act: own_url(f"web.agents.{act}", agent_id=ID) for act in ACTS}
-    made |= {act: own_url(f"web.agents.{act}", agent_id=ID, back=back) for act in ACTS_THAT_RETURN}
-    around = {act: url.split(str(ID)) for act, url in made.items()}
-    return lambda agent_id: {act: f"{before}{agent_id}{after}" for act, (before, after) in around.items()}
+def urls_of_agents(back: str) -> Mapping[str, str]:
+    """The URLs of the acts on an agent of a list, to which they return. `of_agent` puts an id into each."""
+    urls = {act: own_url(f"web.agents.{act}", agent_id=ID) for act in ACTS}
+    return urls | {act: own_url(f"web.agents.{act}", agent_id=ID, back=back) for act in ACTS_THAT_RETURN}
+
+
+def of_agent(text: str, agent_id: UUID) -> str:
+    """A URL of `urls_of_agents`, or markup with such URLs, for this agent."""
+    return text.replace(ID_TEXT, str(agent_id))
 
 
 def home_path() -> str:
@@ -131,8 +138,7 @@ class ListUrl:
         return cls(dict(parse_qsl(_back_parameter() or "")))
 
     def __str__(self) -> str:
-        query = urlencode(self.args, safe=UNQUOTED)
-        return f"{own_url(self.endpoint)}?{query}" if query else own_url(self.endpoint)
+        return _with_query(self.endpoint, self.args)
 
     @property
     def back(self) -> str:
@@ -144,7 +150,7 @@ class ListUrl:
 
     def all_matching(self, endpoint: str) -> str:
         """The URL of a file of all agents of this list, whatever its page and order."""
-        return url_for(endpoint, **{name: self.args[name] for name in (*self.filters, *TABS) if name in self.args})
+        return _with_query(endpoint, {name: self.args[name] for name in (*self.filters, *TABS) if name in self.args})
 
     def changed(self, **changes: str | None) -> str:
         """The first page of the list with these parameters changed. None removes a parameter."""
@@ -166,6 +172,11 @@ class ListUrl:
         """The list of the same tab without filters. No tab has the agents that do not need attention."""
         tab = "true" if self.args.get("needs_attention") == "true" else None
         return self.changed(**dict.fromkeys(self.filters), needs_attention=tab)
+
+
+def _with_query(endpoint: str, args: Mapping[str, str]) -> str:
+    query = urlencode(args, safe=UNQUOTED)
+    return f"{own_url(endpoint)}?{query}" if query else own_url(endpoint)
 
 
 def url_with_back(endpoint: str, **values: Any) -> str:
