@@ -8,8 +8,8 @@ from agents_app.operations.agent_merge import CONNECTION
 from agents_app.operations.planned_agents import Difference, Kind, Plan, PlannedAgent
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.field_titles import field_title
+from agents_app.web.connection_display import connection_titles, server_label
 from agents_app.web.differences import SECRET_CHANGES, AgentValuesShown, ChangedField
-from agents_app.web.display import connection_titles, server_label
 from agents_app.wording import number_text
 
 TYPE = "/connection_type"

@@ -1,25 +1,22 @@
 """The filters and functions of templates: icons, times, numbers, URLs of static files."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache
 from typing import Any
 
 from flask import Flask, g
 from markupsafe import Markup
 
 from agents_app import __version__, static_files
-from agents_app.connections import TYPES, Connection
 from agents_app.db import now
 from agents_app.operations import attention_reasons, started_tests, test_results
 from agents_app.paths import COMMAND, STATIC
 from agents_app.schemas.bulk_agents import TESTS_MAX
 from agents_app.values import limits
 from agents_app.values.choices import ENVIRONMENT_LABELS, LAST_TEST_LABELS, MODEL_PROVIDER_LABELS
-from agents_app.values.fields import field_notes
 from agents_app.values.text import day_text
-from agents_app.web import badges, icons, isolation
+from agents_app.web import badges, connection_display, icons, isolation
 from agents_app.web.theme import THEMES, chosen_theme
 from agents_app.web.urls import current_path, of_agent, own_url, url_with_back, urls_of_agents
 from agents_app.wording import label_in_sentence, number_text
@@ -28,13 +25,10 @@ from agents_app.wording import label_in_sentence, number_text
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # The codes of the reasons whose sentence has a day, before any name.
 REASONS_WITH_DAY = ("expired", "expiring", "not_fetched")
-# The characters for which the column of connections has space.
-TITLE_CELL = 16
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # (limit in seconds, seconds of one unit, name of the unit)
 TIME_UNITS = ((HOUR, MINUTE, "min"), (DAY, HOUR, "h"), (100 * DAY, DAY, "day"), (365 * DAY, 30 * DAY, "month"))
 # The titles of error pages, by the code of the refusal where a status has several, else by the status.
-BY_NAME: Mapping[str, type[Connection]] = {kind.value: declaration for kind, declaration in TYPES.items()}
 ERROR_TITLES = {
     "cookie_missing": "Your browser sent no cookie",
     "form_expired": "This form is out of date",
@@ -62,10 +56,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         icon=icons.icon,
         asset=asset,
-        type_label=type_label,
-        types=TYPES,
         tests_max=TESTS_MAX,
-        type_labels={kind.value: declaration.label for kind, declaration in TYPES.items()},
         environments=ENVIRONMENT_LABELS,
         last_tests=LAST_TEST_LABELS,
         model_providers=MODEL_PROVIDER_LABELS,
@@ -77,10 +68,10 @@ def init_app(app: Flask) -> None:
         error_titles=ERROR_TITLES,
     )
     badges.init_app(app)
+    connection_display.init_app(app)
     own = (when, exact_time, clock, seconds_left, initials, number, expiry_date, next_expiry, reason_text, day_text)
-    of_agents = (type_tile, connection_titles, text_if_long, server_label, of_agent)
-    of_tests = (parsed_time, test_results.shown_facts, test_results.are_not_run)
-    for function in (*own, label_in_sentence, isolation.isolated, isolation.sentence, *of_agents, *of_tests):
+    of_agents = (of_agent, parsed_time, test_results.shown_facts, test_results.are_not_run)
+    for function in (*own, label_in_sentence, isolation.isolated, isolation.sentence, *of_agents):
         app.jinja_env.filters[function.__name__] = function
     app.context_processor(_template_context)
 
@@ -199,62 +190,3 @@ def initials(name: str) -> str:
     """The initials of a name, one or two letters."""
     words = name.split()
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
-
-
-def type_tile(kind: str) -> Markup:
-    """The icon of a connection type on its coloured ground."""
-    return _tile(kind, icons.icon(type_icon(kind)))
-
-
-@lru_cache(maxsize=64)
-def _tile(kind: str, icon: Markup) -> Markup:
-    return Markup('<span class="tile tile-{}">{}</span>').format(type_colour(kind), icon)
-
-
-def type_icon(kind: str) -> str:
-    """The name of the icon of a connection type."""
-    return declaration.icon if (declaration := _declaration(kind)) else icons.OF_UNKNOWN_TYPE
-
-
-def type_colour(kind: str) -> str:
-    """The colour of the icon of a connection type."""
-    return declaration.colour if (declaration := _declaration(kind)) else "grey"
-
-
-def type_label(kind: str) -> str:
-    """The label of a connection type; the stored name where only a later release knows it."""
-    return declaration.label if (declaration := _declaration(kind)) else kind
-
-
-def _declaration(kind: str) -> type[Connection] | None:
-    # As a text: it may be a type that only a later release knows.
-    return BY_NAME.get(kind)
-
-
-def server_label(item: Mapping[str, Any]) -> str:
-    """What a listed agent connects to: the label of its database type, else of its connection type."""
-    model = _declaration(item["connection_type"])
-    if model is None:
-        return type_label(item["connection_type"])
-    labels = _value_labels(model)
-    return next((labels[pair] for pair in item["connection"].items() if pair in labels), model.label)
-
-
-@cache
-def _value_labels(model: type[Connection]) -> Mapping[tuple[str, object], str]:
-    """The labels of the values of a connection type's fields, by field and value."""
-    notes = {name: field_notes(model, name).get("labels", {}) for name in model.model_fields}
-    return {(name, value): str(label) for name, labels in notes.items() for value, label in labels.items()}
-
-
-def connection_titles(item: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """What a listed agent's connection is called: by the known names of its ids, else by its first field, such as the
-    host.
-    """
-    known = [names[name] for name in item["connection"] if name in names]
-    return known or [str(value) for value in item["connection"].values() if value][:1]
-
-
-def text_if_long(titles: Sequence[str]) -> str | None:
-    """The titles of a connection as one text, if a cell of the list may cut them off."""
-    return " · ".join(titles) if sum(map(len, titles)) > TITLE_CELL else None

@@ -12,6 +12,7 @@ from agents_app.operations.permissions import Actor
 from agents_app.paths import ROOT
 from agents_app.values import limits
 from agents_app.web import activity_sentences, display, icons
+from agents_app.web import connection_display as types
 from tests.conftest import OpenConsole
 from tests.make import make_agent
 from tests.web.conftest import Browser, Page
@@ -67,7 +68,11 @@ def test_every_button_that_sends_a_form_has_a_text_for_the_time_until_the_answer
 
 
 def test_a_connection_type_of_a_later_release_is_shown_by_its_stored_name() -> None:
-    assert [display.type_label("LATER"), display.type_icon("LATER"), display.type_colour("LATER")] == [
+    assert [
+        types.type_label("LATER"),
+        types.type_icon("LATER"),
+        types.type_colour("LATER"),
+    ] == [
         "LATER",
         "plug",
         "grey",
