@@ -13,6 +13,7 @@ from agents_app.dbtools.phases import FINISH
 from agents_app.dbtools.position import read_position
 from agents_app.dbtools.review.refills import find_fills
 from agents_app.dbtools.status import Status, read_status
+from agents_app.doctor import search
 from agents_app.doctor.check import Check, ok, problem, skipped, warning
 
 RESTORE_FILES = "Restore the files of the release. To list changed files: git status migrations"
@@ -66,6 +67,8 @@ def checks(connection: Connection, console: URL) -> Iterator[Check]:
         yield problem(one.code, one.what, one.do)
     wrong = {one.code for one in problems}
     yield from _position(found, wrong)
+    if not found.position.pending:
+        yield from search.checks(connection)
     if fills := dict.fromkeys(fill.step.name for fill in find_fills(connection, script, found.position)):
         what = f"Rows that the release before wrote can lack the values of {', '.join(fills)}."
         yield warning("migrations.fills_pending", what, FINISH)

@@ -15,6 +15,7 @@ from agents_app.database.quoting import quote_name
 from agents_app.database.url import schema_of
 from agents_app.dbtools.backup.dump_scope import dump_scope
 from agents_app.dbtools.backup.pg_programs import find_program, run_program, run_script
+from agents_app.dbtools.database import trigrams
 from agents_app.dbtools.database.connections import (
     connect,
     connect_without_schema,
@@ -25,6 +26,7 @@ from agents_app.dbtools.database.schema import current_schema
 from agents_app.dbtools.output import print_progress, progress_bar
 from agents_app.dbtools.position import migrations_folder
 from agents_app.dbtools.version_table import VERSION_TABLE
+from agents_app.paths import COMMAND
 
 MAGIC = b"PGDMP"
 SUFFIX = ".dump"
@@ -42,6 +44,10 @@ FILE_ENTRY = re.compile(r"^;|^\d+; \d+ \d+ (ENCODING|STDSTRINGS|SEARCHPATH) - ")
 ENTRY_IN_SCHEMA = r"^\d+; \d+ \d+ [A-Z ]+ {} "
 # The first version that has the setting. From it on, pg_restore sets it before everything else, also for older servers.
 HAS_TRANSACTION_TIMEOUT = 17
+# The index of a search can be left out. Its operator class is that of an extension, and named with its schema.
+SEARCH_INDEX = re.compile(rf"^\d+; \d+ \d+ INDEX \S+ ({trigrams.PREFIX}\S+) ")
+OPERATOR_CLASS = re.compile(r"\S+\.gin_trgm_ops")
+SKIPPED_INDEX = "Skipped the index {name}: a search works without it, and takes longer. See: {command} doctor"
 # CREATE EXTENSION sets the comment itself, and only the extension's owner may change it.
 EXTENSION_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
 
@@ -104,7 +110,7 @@ def restore(url: URL, path: Path) -> None:
     create_file_or_schema(url)
     command = [pg_restore, "--file=-", "--single-transaction", "--no-owner", "--no-privileges"]
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as entries, progress_bar("Restore", table_count) as advance:
-        entries.writelines(_select_entries(url, listed))
+        entries.writelines(_select_entries(url, listed, [pg_restore, "--file=-", str(path)]))
         entries.flush()
         try:
             run_script(
@@ -128,13 +134,32 @@ def _select_lines(lines: Iterable[bytes], server: int, advance: Callable[[int], 
             yield line
 
 
-def _select_entries(url: URL, listed: str) -> Iterator[str]:
-    for line in listed.splitlines(keepends=True):
-        extension = LISTED_EXTENSION.match(line)
+def _select_entries(url: URL, listed: str, read: list[str]) -> Iterator[str]:
+    lines = listed.splitlines(keepends=True)
+    indexes = [line for line in lines if SEARCH_INDEX.match(line) and _is_in_schema(url, line)]
+    fits = bool(indexes) and _has_operator_class(url, lines, indexes, read)
+    for line in lines:
+        extension, index = LISTED_EXTENSION.match(line), SEARCH_INDEX.match(line)
         if extension and not _can_create_extension(url, extension[1]):
             print_progress(f"Skipped the extension {extension[1]}, because this role may not create it here.")
+        elif index and line in indexes and not fits:
+            print_progress(SKIPPED_INDEX.format(name=index[1], command=COMMAND))
         elif extension or (not EXTENSION_COMMENT.match(line) and _is_in_schema(url, line)):
             yield line
+
+
+def _has_operator_class(url: URL, lines: list[str], indexes: list[str], read: list[str]) -> bool:
+    """Whether the database has what the indexes of a search name, or gets it with an extension of the backup."""
+    with connect(url) as connection:
+        present = trigrams.operator_class(connection)
+    if present is None:
+        names = {extension[1] for line in lines if (extension := LISTED_EXTENSION.match(line))}
+        return trigrams.EXTENSION in names and _can_create_extension(url, trigrams.EXTENSION)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as entries:
+        entries.writelines(indexes)
+        entries.flush()
+        named = OPERATOR_CLASS.findall(run_program([*read, f"--use-list={entries.name}"]))
+    return set(named) == {present}
 
 
 def _is_in_schema(url: URL, line: str) -> bool:
