@@ -7,13 +7,13 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, g, has_request_context
+from flask import Flask, current_app, g, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import JSONB
@@ -21,9 +21,10 @@ from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from agents_app.database.errors import MISSING_FILE, translate_driver_errors
-from agents_app.database.pool import BEGIN, NO_BEGIN, ConsoleConnection
+from agents_app.database.pool import NO_BEGIN, ConsoleConnection
 from agents_app.database.quoting import quote_if_needed
 from agents_app.database.session import SessionCreator
+from agents_app.database.sqlite_connections import WRITE, WRITE_AT_ONCE, WriterRow
 from agents_app.database.stored_json import read_json
 from agents_app.paths import HOME
 
@@ -32,6 +33,8 @@ INSTANCE_FOLDER = HOME / "instance"
 
 # Where `g` has the connection of a request while no block uses it.
 CONNECTION = "connection"
+# Where an app has the row of those who write to its SQLite file.
+WRITERS = "writers"
 POOL_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
@@ -102,6 +105,7 @@ class Database(SQLAlchemy):
     def init_app(self, app: Flask) -> None:
         """As the method of SQLAlchemy. The connection of a request returns to the pool when the request ends."""
         super().init_app(app)
+        app.extensions[WRITERS] = WriterRow()
         app.teardown_appcontext(_return_connection)
 
     @contextmanager
@@ -114,19 +118,29 @@ class Database(SQLAlchemy):
             yield connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, waits: bool = True) -> Iterator[Session]:
         """A session that commits at the end of the block and rolls back on an exception. The only way to write.
 
+        One that does not wait is for what can be stored later: on SQLite it fails if another one writes just now.
         Raises Conflict if a constraint is violated, StorageFull or Unavailable if the database fails.
         """
         with (
             translate_driver_errors(),
-            self._connection("BEGIN IMMEDIATE") as connection,
+            self._turn(waits=waits),
+            self._connection(WRITE if waits else WRITE_AT_ONCE) as connection,
             Session(connection, expire_on_commit=False) as session,
             session.begin(),
         ):
+            # On SQLite the lock is taken here, before anything is read.
+            session.connection()
             yield session
         self.has_committed = True
+
+    def _turn(self, *, waits: bool) -> AbstractContextManager[None]:
+        if self.engine.dialect.name != "sqlite":
+            return nullcontext()
+        writers: WriterRow = current_app.extensions[WRITERS]
+        return writers.turn(LOCK_TIMEOUT_MS / 1000 if waits else 0)
 
     @contextmanager
     def _connection(self, begin: str) -> Iterator[Connection]:
@@ -224,23 +238,3 @@ def _refuse_missing_sqlite_file(dialect: Dialect, _record: object, arguments: li
         raise sqlite3.OperationalError(f"{MISSING_FILE}: {path}" if has_folder else os.strerror(errno.ENOENT)) from None
     except OSError as error:
         raise sqlite3.OperationalError(error.strerror) from None
-
-
-@event.listens_for(Engine, "connect")
-def _prepare_sqlite_connection(dbapi_connection: Any, _record: object) -> None:
-    if not isinstance(dbapi_connection, sqlite3.Connection):
-        return
-    # `_begin_on_sqlite` begins transactions, so the driver must not.
-    dbapi_connection.isolation_level = None
-    # SQLite ignores foreign keys unless each connection enables them.
-    dbapi_connection.execute("PRAGMA foreign_keys = ON")
-    dbapi_connection.execute("PRAGMA journal_mode = WAL")
-
-
-@event.listens_for(Engine, "begin")
-def _begin_on_sqlite(connection: Connection) -> None:
-    # A deferred transaction fails at its first write if another writer came first, so writers use BEGIN IMMEDIATE.
-    if connection.dialect.name == "sqlite":
-        statement = connection.get_execution_options().get(BEGIN, "BEGIN")
-        if statement:
-            connection.exec_driver_sql(statement)

@@ -34,6 +34,11 @@ FORBIDDEN = "database_forbidden"
 SEE_STATUS = f"To see which one, and what to do: {COMMAND} db status"
 
 
+def busy() -> Unavailable:
+    """The refusal of a statement that others kept waiting for too long."""
+    return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
+
+
 @contextmanager
 def translate_driver_errors() -> Iterator[None]:
     """Raise the console's own exceptions in place of the driver's."""
@@ -77,7 +82,7 @@ def _translate(error: DBAPIError | PoolTimeout) -> ConsoleError | None:
     if state == READ_ONLY:
         return Unavailable("The database is read-only now. Try again in a moment.", code="database_read_only")
     if state in ("57014", "55P03", DEADLOCK) or "database is locked" in cause:
-        return Unavailable("The database is busy. Try again in a moment.", code="database_busy")
+        return busy()
     return _connection_error(cause)
 
 

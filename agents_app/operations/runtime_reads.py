@@ -105,7 +105,7 @@ def store_sign_of_life(actor: Actor, agent: AnyRow, moment: datetime) -> None:
     number, is_stored = held.take(key) + 1, False
     values = _new(actor, agent, moment, number) | {"fetched_version": None}
     try:
-        with db.transaction() as session:
+        with db.transaction(waits=False) as session:
             is_stored = _insert(session, values) or _update(session, values, _is_due(values))
     except (Conflict, Unavailable) as error:
         logger.warning("A fetch was not counted yet: %s", error.code)
@@ -133,7 +133,7 @@ def store_checks(actor: Actor, agents: Sequence[tuple[UUID, int]], moment: datet
         for agent_id, version in sorted(agents)
     ]
     try:
-        with db.transaction() as session:
+        with db.transaction(waits=False) as session:
             new = _inserting(session).values(rows)
             later = {"version": _greater(new.excluded.version), "seen_at": new.excluded.seen_at}
             is_later = READS.c.seen_at < new.excluded.seen_at

@@ -207,5 +207,5 @@ def _actor(row: sa.Row[*tuple[Any, ...]], visitor: Visitor, idle_until: datetime
 
 def _touch(session_id: UUID, moment: datetime) -> None:
     # A failed write is ignored: pages can be read while the disk is full or another process holds a lock.
-    with suppress(Unavailable), db.transaction() as session:
+    with suppress(Unavailable), db.transaction(waits=False) as session:
         session.execute(sa.update(UserSession).where(UserSession.id == session_id).values(last_seen_at=moment))

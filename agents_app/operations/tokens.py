@@ -246,5 +246,5 @@ def _refuse(visitor: Visitor) -> NoReturn:
 
 def _touch(token_id: UUID, moment: datetime) -> None:
     # A failed write is ignored: agents can be read while the disk is full or another process holds a lock.
-    with suppress(Unavailable), db.transaction() as session:
+    with suppress(Unavailable), db.transaction(waits=False) as session:
         session.execute(sa.update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))

@@ -14,7 +14,7 @@ from tests.api.conftest import Client
 from tests.make import agent_values, make_token, make_user
 
 EVERYTHING = {
-    "name": "Umsätze – Nord",
+    "name": "Umsätze, Nord",
     "description": "Two\nlines, e\u0301 as two characters.",
     "owner": "Ada",
     "environment": "production",

@@ -163,8 +163,7 @@ def test_all_writers_of_one_sqlite_file_succeed(sqlite_schema_url: str, open_con
         answers = [answer for found in pool.map(write, apps) for answer in found]
 
     done = {UUID(body["id"]) for status, body in answers if status == 201}
-    assert {status for status, _ in answers} <= {201, 503}
-    assert len(done) >= len(answers) // 2
+    assert {status for status, _ in answers} == {201}
     check_nothing_is_half_done(apps[0], done)
 
 
