@@ -96,7 +96,7 @@ class Program:
         return True
 
 
-def console(environment: Mapping[str, str], port: int, log: Path) -> Program:
+def console(environment: Mapping[str, str], port: int, log: Path, name: str = "console") -> Program:
     """This console, as in production."""
     settings = {
         **environment,
@@ -105,7 +105,7 @@ def console(environment: Mapping[str, str], port: int, log: Path) -> Program:
         "POOL_SIZE": "4",
         "API_RATE_LIMIT": "1000000",
     }
-    return Program("console", ["-m", "agents_app", "serve"], settings, port, log, "/sign-in")
+    return Program(name, ["-m", "agents_app", "serve"], settings, port, log, "/sign-in")
 
 
 def other(name: str, module: str, folder: Path, url: str, account_id: str) -> Program:

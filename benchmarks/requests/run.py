@@ -33,6 +33,8 @@ ALONE_PART = 6
 SERVER = {"shared_buffers": "256MB", "max_wal_size": "4GB", "autovacuum": "off"}
 # An agent that is created would be on the page. So this is asked for after everything else.
 LAST = programs.CREATE
+# What SQLite is for; a copy of more rows takes long.
+SQLITE_ROWS_MAX = 100_000
 
 
 @dataclass
@@ -121,6 +123,8 @@ def run(options: argparse.Namespace, folder: Path, stack: ExitStack) -> None:
             profiling.print_profile(console.routes[route], console.environment, numbers, options.requests)
         return
     compared = [console, *_start_others(filled, folder, own.url, stack)]
+    if options.rows <= SQLITE_ROWS_MAX:
+        compared.append(_start_on_sqlite(console, filled, folder, stack))
     programs.check_same_agents(compared)
     bench = Bench(compared, postmaster, numbers)
     found = dict[tuple[str, str], Figures]()
@@ -147,9 +151,24 @@ def start_console(
         console.stop()
         databases.create_copy(server_url, "straw", "console")
         databases.create(server_url, "bare", "straw")
+        if options.rows <= SQLITE_ROWS_MAX:
+            release.flask("db", "copy", "--to", _sqlite_url(folder))
         console.start()
     console.routes = programs.routes_of_console(filled, console.port)
     return console, filled
+
+
+def _sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'console.db'}"
+
+
+def _start_on_sqlite(console: Program, filled: rows.Filled, folder: Path, stack: ExitStack) -> Program:
+    environment = {**console.environment, "DATABASE_URL": _sqlite_url(folder)}
+    started = programs.console(environment, free_port(), folder / "sqlite.log", "console, SQLite")
+    stack.callback(started.stop)
+    started.start()
+    started.routes = programs.routes_of_console(filled, started.port)
+    return started
 
 
 def _start_others(filled: rows.Filled, folder: Path, server_url: str, stack: ExitStack) -> list[Program]:
