@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Lock
+from threading import Event, Lock, get_ident
 from typing import Any
 
 from sqlalchemy import event
@@ -32,10 +32,15 @@ class WriterRow:
     def __init__(self) -> None:
         self._lock = Lock()
         self._row: deque[Event] = deque()
+        self._first: int | None = None
 
     @contextmanager
     def turn(self, wait_s: float) -> Iterator[None]:
         """Be the first of the row. Raises Unavailable if that takes longer than this."""
+        if self._first == get_ident():
+            # What begins when the transaction around it has committed: SQLite's lock is free by then.
+            yield
+            return
         mine = Event()
         with self._lock:
             self._row.append(mine)
@@ -43,9 +48,11 @@ class WriterRow:
         try:
             if not mine.wait(wait_s):
                 raise busy()
+            self._first = get_ident()
             yield
         finally:
             with self._lock:
+                self._first = None if self._row[0] is mine else self._first
                 self._row.remove(mine)
                 if self._row:
                     self._row[0].set()

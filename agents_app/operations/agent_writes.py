@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agents_app.config import settings
+from agents_app.database import inserts
 from agents_app.db import now
 from agents_app.errors import NotFound, Stale
 from agents_app.models import Agent, AgentVersion, Event
@@ -39,7 +40,7 @@ LOCKED = (
     .order_by(Agent.id)
     .with_for_update()
 )
-NEW_AGENTS, NEW_VERSIONS, NEW_EVENTS = sa.insert(Agent), sa.insert(AgentVersion), sa.insert(Event)
+AGENTS, VERSIONS, EVENTS = (cast(sa.Table, model.__table__) for model in (Agent, AgentVersion, Event))
 NO_AGENT = "There is no agent with this id."
 
 
@@ -94,21 +95,24 @@ def write(session: Session, actor: Actor, *changes: Change) -> None:
     """
     # An agent can be changed more than once, such as its fields and then its status.
     tested_alike: Counter[UUID] = Counter()
-    rows: tuple[list[Row], list[Row], list[Row]] = [], [], []
+    rows: dict[sa.Table, list[Row]] = {AGENTS: [], VERSIONS: [], EVENTS: []}
     deleted = [change.agent.id for change in changes if change.action == AgentVersion.DELETED]
     kept_tests = deleted_tests.last_tests(session, deleted)
     for change in changes:
         agent, state = change.agent, change.state
         old = states.of_agent(agent) if sa.inspect(agent).persistent else None
         columns = _set_row(actor, agent, state)
-        rows[0].extend([] if old else [columns])
+        rows[AGENTS].extend([] if old else [columns])
         snapshot = state.snapshot()
         changed = {**_changes(old, state, snapshot), **change.details, **kept_tests.get(agent.id, {})}
-        rows[1].append(_version(actor, change, snapshot, changed))
-        rows[2].append(_event(actor, change))
+        rows[VERSIONS].append(_version(actor, change, snapshot, changed))
+        rows[EVENTS].append(_event(actor, change))
         if old and states.tested(old) == states.tested(state):
             tested_alike[agent.id] += 1
-    _store(session, *rows)
+    with external_ids.kept_unique():
+        # Changed agents first: they may give up an external id that a new one has.
+        session.flush()
+        inserts.insert(session.connection(), rows)
     for versions in sorted(set(tested_alike.values())):
         of_agents = [agent_id for agent_id, number in tested_alike.items() if number == versions]
         test_results.keep_valid(session, of_agents, versions)
@@ -141,15 +145,6 @@ def _set_row(actor: Actor, agent: Agent, state: State) -> Row:
     return columns
 
 
-def _store(session: Session, agents: list[Row], versions: list[Row], events: list[Row]) -> None:
-    """Store the new rows, after the changed ones: those may give up an external id that a new agent has."""
-    with external_ids.kept_unique():
-        session.flush()
-        for statement, rows in ((NEW_AGENTS, agents), (NEW_VERSIONS, versions), (NEW_EVENTS, events)):
-            if rows:
-                session.connection().execute(statement, rows)
-
-
 def _version(actor: Actor, change: Change, snapshot: Row, changes: Row) -> Row:
     """The version that this change makes. A deletion keeps the encrypted secrets."""
     agent, state = change.agent, change.state
@@ -164,6 +159,7 @@ def _version(actor: Actor, change: Change, snapshot: Row, changes: Row) -> Row:
         "action": change.action,
         "actor_name": actor.name,
         "user_id": actor.user_id,
+        "created_at": now(),
         "snapshot": {**snapshot, **made},
         "changes": changes,
         "kept_secrets": kept,

@@ -1,6 +1,7 @@
 """Helpers that check whether this process has the encryption keys that the stored secrets need."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -14,6 +15,8 @@ from agents_app.models import EncryptionKey
 
 CHECK_TEXT = "agent console key check"
 KNOWN = sa.select(EncryptionKey.key_id, EncryptionKey.check_value)
+# A rotation that removes a key waits for every process that may be writing with it.
+KNOWN_AND_KEPT = KNOWN.with_for_update(read=True, key_share=True)
 
 
 def find_problem() -> str | None:
@@ -58,8 +61,7 @@ def ensure_keyring(session: Session) -> Keyring:
 
 
 def _require_correct_keys(session: Session, keyring: Keyring) -> set[str]:
-    # A rotation that removes a key waits for every process that may be writing with it.
-    known = session.execute(KNOWN.with_for_update(read=True, key_share=True)).all()
+    known = session.connection().execute(KNOWN_AND_KEPT).all()
     if sentence := _find_problem(keyring, known):
         raise Unavailable(sentence, code="secret_unavailable")
     return {key_id for key_id, _ in known}
@@ -74,6 +76,8 @@ def _find_problem(keyring: Keyring, known: Sequence[Row[str, str]]) -> str | Non
     return None
 
 
+# Every write asks about the same few keys.
+@lru_cache(maxsize=16)
 def _is_correct(keyring: Keyring, key_id: str, check_value: str) -> bool:
     try:
         return keyring.decrypt(check_value, "encryption_keys", key_id) == CHECK_TEXT

@@ -1,11 +1,12 @@
 """Helpers that record who did what. Every operation that changes or reveals something calls them."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from agents_app.db import now
 from agents_app.models import Event, User
 from agents_app.operations.permissions import Actor, Visitor
 from agents_app.values.choices import Door
@@ -68,9 +69,11 @@ def new(actor: Actor, action: str, target: tuple[str, UUID, str] | None, details
 
 
 def row(actor: Actor, action: str, target: tuple[str, UUID, str] | None, details: dict[str, Any]) -> dict[str, Any]:
-    """The columns of an event of this actor. Those that it lacks have their defaults."""
+    """The columns of a new event of this actor."""
     kind, target_id, name = target or (None, None, None)
     return {
+        "id": uuid4(),
+        "created_at": now(),
         "account_id": actor.account_id,
         "action": action,
         "door": actor.door,

@@ -127,6 +127,8 @@ def test_many_writers_in_several_processes_all_succeed(
     settings = {"DATABASE_URL": sqlite_schema_url, "WORKERS": str(PROCESSES), "API_RATE_LIMIT": "0"}
     checkout.settings.update(KEYS, BIND=f"127.0.0.1:{free_port()}", **settings)
     server: Server = serve(checkout)
+    # A full pipe would stop the server.
+    threading.Thread(target=server.process.stdout.read, daemon=True).start()
     start = threading.Barrier(WRITERS)
 
     def write(number: int) -> list[tuple[int, Any]]:
