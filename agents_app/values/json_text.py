@@ -10,6 +10,7 @@ from agents_app.errors import Malformed, TooLarge
 from agents_app.wording import number_text
 
 BYTES_MAX = 1_000_000
+SURROGATE = re.compile("[\ud800-\udfff]")
 DEPTH_MAX = 20
 # No record has so many fields, and a refusal names each unknown one.
 MEMBERS_MAX = 1_000
