@@ -5,7 +5,7 @@ can be in any session, which need not have the plan: there, and on SQLite, the s
 """
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2.errors
 from sqlalchemy import event
@@ -14,6 +14,8 @@ from sqlalchemy.sql import Select
 
 from agents_app.database.pool import BEGIN, NO_BEGIN
 from agents_app.database.session import is_pooled
+
+AnySelect = TypeVar("AnySelect", bound=Select[*tuple[Any, ...]])
 
 # The option of a statement that is prepared.
 PREPARED = "prepared"
@@ -25,7 +27,7 @@ PREPARED_FROM_USE, PREPARED_MAX = 3, 40
 STALE = (psycopg2.errors.FeatureNotSupported, psycopg2.errors.InvalidSqlStatementName)
 
 
-def prepared(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+def prepared(statement: AnySelect) -> AnySelect:
     """The same statement, which is planned once a connection if `db.reading()` carries it out again and again.
 
     It has parameters, and its text does not depend on their values: each text is another plan. The plan need not

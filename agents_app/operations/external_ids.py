@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from agents_app.database.errors import violates_index
+from agents_app.database.prepared import prepared
 from agents_app.errors import InvalidInput, NotFound
 from agents_app.models import Agent
 from agents_app.models.agent import EXTERNAL_ID_INDEX
@@ -30,6 +31,10 @@ NO_AGENT = "There is no agent with this external ID."
 ANOTHER = (
     "This is not the external ID in the path. Leave external_id out, or send the same. To change it, send a PATCH to "
     + "/agents/{agent_id}."
+)
+
+FOUND = prepared(
+    sa.select(Agent.id).where(Agent.account_id == sa.bindparam("account_id"), Agent.external_id == sa.bindparam(NAME))
 )
 
 
@@ -56,10 +61,9 @@ def kept_unique() -> Iterator[None]:
 
 def find(connection: Connection, actor: Actor, text: str) -> UUID:
     """The id of the agent of the account with this external id, however it is spelled. Raises NotFound."""
-    query = sa.select(Agent.id).where(Agent.account_id == actor.account_id)
     with suppress(InvalidInput):
         # A text that the rule refuses is stored nowhere, and a database may refuse to compare it.
-        if agent_id := connection.scalar(query.where(Agent.external_id == read(text))):
+        if agent_id := connection.scalar(FOUND, {"account_id": actor.account_id, NAME: read(text)}):
             return agent_id
     raise NotFound(NO_AGENT)
 
