@@ -154,8 +154,8 @@ class ListUrl:
 
     def changed(self, **changes: str | None) -> str:
         """The first page of the list with these parameters changed. None removes a parameter."""
-        others = {name: value for name, value in self.args.items() if name not in CURSORS}
-        return str(type(self)(others | {name: value or "" for name, value in changes.items()}))
+        args = {name: value for name, value in self.args.items() if name not in CURSORS} | changes
+        return _with_query(self.endpoint, {name: args[name] for name in self.parameters if args.get(name)})
 
     def sorted_by(self, column: str, default_order: str) -> str:
         """The list sorted by this column; in the opposite order where it is sorted by it already."""
