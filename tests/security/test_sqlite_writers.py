@@ -63,7 +63,7 @@ def traced(app: Flask) -> Iterator[list[str]]:
     event.remove(engine, "connect", trace)
 
 
-def test_who_waits_too_long_to_write_is_told_when_to_come_back(app: Flask, sqlite_schema_url: str) -> None:
+def test_who_waits_too_long_to_write_gets_the_time_to_come_back(app: Flask, sqlite_schema_url: str) -> None:
     api = Client(app, make_token(app, make_user(app), "write"))
 
     with locked(sqlite_schema_url):
