@@ -108,6 +108,6 @@ def test_a_profile_names_the_functions_of_a_route() -> None:
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "## runtime, 304\n" in done.stdout
-    assert re.search(r"^\d+\.\d\d ms of CPU for a request in the app\.", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+\.\d\d ms of CPU for a request in the app, by the profiler in:$", done.stdout, re.MULTILINE)
     assert {"the console", "sqlalchemy", "psycopg2"} <= set(re.findall(r"^ *\d+% (.+)$", done.stdout, re.MULTILINE))
     assert "method 'execute' of 'psycopg2" in done.stdout
