@@ -4,7 +4,7 @@ VENV := .venv
 # Commands run as modules, so that a checkout can be moved: the first line of a script has the path of its installation.
 RUN := $(VENV)/bin/python -m
 
-.PHONY: help run setup test lint long sure lock dist image can-build-image bench bench-footprint bench-growth bench-migrations bench-runtimes
+.PHONY: help run setup test lint long sure lock dist image can-build-image bench bench-footprint bench-growth bench-migrations bench-runtimes bench-search
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -68,6 +68,9 @@ bench-growth: $(VENV)/.test ## Explain every list at a million agents (OPTIONS='
 
 bench-migrations: $(VENV)/.test ## Upgrade a million agents under load (OPTIONS='--agents 20000' for fewer)
 	@$(RUN) benchmarks.migrations $(OPTIONS)
+
+bench-search: $(VENV)/.test ## Search a million agents on both databases (OPTIONS='--rows 10000' for fewer)
+	@$(RUN) benchmarks.search $(OPTIONS)
 
 bench-runtimes: $(VENV)/.test ## Let 5,000 runtimes ask once a minute (OPTIONS='--runtimes 100 --seconds 60' for fewer)
 	@$(RUN) benchmarks.runtimes $(OPTIONS)

@@ -21,7 +21,7 @@ ON_SQLITE = (
 )
 # The step before the one that makes the index.
 BEFORE = "d4a92b7c1e05"
-# In a database with the character type C, a letter that is not of ASCII is none to PostgreSQL.
+# In a database with the character type C, a letter that is not of ASCII is no letter to PostgreSQL.
 OTHER_LETTERS = "продажи"
 ONLY_ASCII = (
     "Searches for words with other letters than those of ASCII read every text, because the database has the character "

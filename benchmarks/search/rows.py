@@ -15,7 +15,7 @@ from tests.dbtools.tools import create_engine
 
 COLUMNS = (
     *("id", "name", "status", "connection_type", "connection_config", "account_id", "created_at", "updated_at"),
-    *("name_key", "search_text"),
+    *("name_key", "search_text", "examined_version"),
 )
 PLACES = ", ".join(f":{name}" for name in COLUMNS)
 INSERT = sa.text(f"INSERT INTO agents ({', '.join(COLUMNS)}) VALUES ({PLACES})")
@@ -66,4 +66,6 @@ def _rows(account_id: uuid.UUID, rows: int) -> Iterator[dict[str, str]]:
             "updated_at": made_at,
             "name_key": name,
             "search_text": f"\n{name}\n{' '.join(words[2:])}\next-{number}\nhost{number % 50}.example.com",
+            # As the console has looked at each of them.
+            "examined_version": "1",
         }

@@ -15,7 +15,8 @@ from statistics import median
 
 from alembic import command
 
-from agents_app.db import db
+from agents_app.db import STATEMENT_TIMEOUT_MS, db
+from agents_app.errors import Unavailable
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import parse
@@ -26,7 +27,7 @@ from tests.dbtools.tools import console_config, revision_before
 from tests.make import agent_values, make_app, make_user
 
 STEP = "add_agent_search_index"
-RUNS, CREATES = 5, 200
+RUNS, CREATES, ENOUGH_SECONDS = 5, 200, 3
 SEARCHES = {
     "a missing word": {"q": "qqqxxx"},
     "a missing word, 3 letters": {"q": "qxz"},
@@ -85,8 +86,9 @@ def measure(url: str, folder: Path, rows: int) -> dict[str, list[str]]:
         fill(url, actor.account_id, rows)
         before = _all(actor)
         started = time.perf_counter()
-        command.upgrade(config, "head")
+        command.upgrade(config, "+1")
         seconds = time.perf_counter() - started
+        command.upgrade(config, "head")
         after = _all(actor)
         db.engine.dispose()
     lines = {name: [before[name], after[name]] for name in before}
@@ -105,9 +107,12 @@ def _all(actor: Actor) -> dict[str, str]:
 
 def _fastest(search: Callable[[], object]) -> str:
     times: list[float] = []
-    while len(times) < RUNS and sum(times) < 10:
+    while len(times) < RUNS and sum(times) < ENOUGH_SECONDS:
         started = time.perf_counter()
-        search()
+        try:
+            search()
+        except Unavailable:
+            return f"over {STATEMENT_TIMEOUT_MS:,}"
         times.append(time.perf_counter() - started)
     return f"{min(times) * 1000:.1f}"
 

@@ -51,7 +51,7 @@ def add_agents(url: str, count: int) -> None:
     run_sql(url, ACCOUNT.format(OWNER), *(AGENT.format(uuid.uuid4().hex, OWNER, TEXT) for _ in range(count)))
 
 
-def test_a_role_that_may_not_create_the_extension_upgrades_and_is_told_what_to_do(
+def test_a_role_that_may_not_create_the_extension_upgrades_and_the_doctor_says_what_to_do(
     postgres_server: str, postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     require_contrib(postgres_server)
