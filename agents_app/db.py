@@ -205,6 +205,8 @@ def engine_options(url: URL, pool_size: int) -> dict[str, Any]:
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "timezone": "UTC",
+            # With many rows, PostgreSQL would compile statements that read few of them, which takes seconds.
+            "jit": "off",
         }
         options["creator"] = SessionCreator(url, "agent-console", limits)
     else:

@@ -26,7 +26,10 @@ API = (
     ("GET", "/agents", 200, LIST),
     ("GET", "/agents?q=agent&sort=-created_at&status=active&limit=2", 200, LIST + SEARCH),
     # The owners who have left are asked first: which texts are the same is not for the database to say.
-    ("GET", "/agents?needs_attention=true", 200, LIST + 1),
+    # Then the agents, in case they are few.
+    ("GET", "/agents?needs_attention=true", 200, LIST + 2),
+    # The agents of a filter with an index are asked first, in case they are few.
+    ("GET", "/agents?owner=Ada", 200, LIST + 1),
     ("GET", "/agents/{id}", 200, 2),
     ("GET", "/agents/{id}/attention", 200, 3),
     ("POST", "/agents", 201, 5),
@@ -40,7 +43,8 @@ PAGES = (
     ("/agents", PAGE_OF_AGENTS),
     ("/agents?q=agent&sort=name&limit=1&created_by={creator}", PAGE_OF_AGENTS + SEARCH),
     ("/agents?limit=1&before=end", PAGE_OF_AGENTS),
-    ("/agents?needs_attention=true", PAGE_OF_AGENTS),
+    ("/agents?needs_attention=true", PAGE_OF_AGENTS + 1),
+    ("/agents?owner=Ada", PAGE_OF_AGENTS + 1),
     ("/agents?q=nothing", PAGE_OF_AGENTS + SEARCH),
     ("/agents/{id}", PAGE_OF_AGENT),
     ("/agents/{id}/versions", PAGE_OF_AGENT),

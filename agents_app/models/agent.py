@@ -36,6 +36,7 @@ class Agent(Base):
         sa.Index("ix_agents_account_id_environment", "account_id", "environment"),
         sa.Index("ix_agents_account_id_model_provider", "account_id", "model_provider"),
         sa.Index("ix_agents_account_id_model_type", "account_id", "model_type"),
+        sa.Index("ix_agents_labels", "labels", postgresql_using="gin"),
         sa.Index("ix_agents_account_id_attention_date", "account_id", "attention_date"),
         sa.Index("ix_agents_account_id_secret_key_ids", "account_id", "secret_key_ids"),
         sa.Index(

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from agents_app.db import db
 from agents_app.operations import (
     agent_list_statements,
-    agent_search,
     agent_secrets,
     attention_columns,
+    few_agents,
     test_results,
     token_owners,
 )
@@ -41,7 +41,7 @@ def _rows(actor: Actor, query: AgentQuery) -> Iterator[dict[str, Any]]:
             attention = None
             if asked.needs_attention is not None:
                 attention = attention_columns.find(connection, actor.account_id).ids
-            found = agent_search.find(connection, actor.account_id, asked)
+            found = few_agents.find(connection, actor.account_id, asked)
             statement = agent_list_statements.page(ALL, asked, attention, found)
             rows = connection.execute(statement, {"account_id": actor.account_id}).all()
         yield from map(_shown, rows[:LIMIT_MAX])

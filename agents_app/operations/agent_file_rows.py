@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.models import Agent
-from agents_app.operations import agent_list_statements, agent_search, agent_secrets, attention_columns
+from agents_app.operations import agent_list_statements, agent_secrets, attention_columns, few_agents
 from agents_app.operations.agent_list_statements import OF_ACCOUNT
 from agents_app.operations.agent_matching import Known
 from agents_app.operations.permissions import Actor
@@ -70,7 +70,7 @@ def shown(connection: Connection, actor: Actor, query: AgentQuery) -> Iterator[d
     attention = attention_columns.find(connection, actor.account_id).ids if query.needs_attention is not None else None
     while True:
         part = query.model_copy(update=changes)
-        found = agent_search.find(connection, actor.account_id, part)
+        found = few_agents.find(connection, actor.account_id, part)
         statement = agent_list_statements.page(WHOLE, part, attention, found)
         read = connection.execute(statement, {"account_id": actor.account_id}).all()
         yield from (_shown(row) for row in read[:ROWS_OF_A_QUERY])

@@ -71,6 +71,11 @@ class Counts(Tabs):
         return cls(**vars(tabs), matching=matching, before_cursor=found.get("count_before_cursor", 0))
 
 
+def matching_ids(query: AgentQuery) -> AnySelect:
+    """The ids of the agents that match the filters, in no order, but for those that need attention."""
+    return _filtered(sa.select(Agent.id).where(OF_ACCOUNT), query, None, ALL)
+
+
 def page_and_place(
     listed: AnySelect, query: AgentQuery, attention: sa.CTE | None, found: Found = ALL
 ) -> tuple[AnySelect, Mapping[str, Any]]:
@@ -204,7 +209,8 @@ def _filtered(statement: AnySelect, query: AgentQuery, attention: sa.CTE | None,
     if query.updated_since is not None:
         conditions.append(Agent.updated_at >= query.updated_since)
     if query.needs_attention is not None and attention is not None:
-        needs_attention = Agent.id.in_(sa.select(attention.c.id))
+        # PostgreSQL finds their ids once. It would read all of them before it sorts, instead of some in their order.
+        needs_attention = Agent.id.in_(sa.select(attention.c.id)).is_(sa.true())
         conditions.append(needs_attention if query.needs_attention else ~needs_attention)
     return agent_search.narrowed(statement.where(*conditions), query, found)
 

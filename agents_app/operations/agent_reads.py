@@ -12,11 +12,11 @@ from agents_app.errors import NotFound
 from agents_app.operations import (
     agent_list_statements,
     agent_rows,
-    agent_search,
     around_lists,
     attention_columns,
     attention_reasons,
     departures,
+    few_agents,
     filter_choices,
     first_steps,
     known_names,
@@ -102,7 +102,7 @@ def listing(actor: Actor, query: AgentQuery) -> Page:
     actor.require("agents.read")
     with db.reading() as connection:
         needing = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
-        found = agent_search.find(connection, actor.account_id, query)
+        found = few_agents.find(connection, actor.account_id, query, needing and needing.some)
         attention = needing and needing.ids
         statement, place = agent_list_statements.page_and_place(agent_rows.LIST, query, attention, found)
         rows = connection.execute(statement, {"account_id": actor.account_id, **place}).all()
@@ -132,7 +132,7 @@ def listing_with_counts(actor: Actor, query: AgentQuery) -> tuple[Page, Counts]:
         around = around_lists.of(connection, actor)
         more = [*around_lists.columns(actor, around), *creator]
         listed = agent_rows.ON_PAGES_WITH_REASONS if query.needs_attention else agent_rows.ON_PAGES
-        found = agent_search.find(connection, actor.account_id, query)
+        found = few_agents.find(connection, actor.account_id, query, around.found.some)
         statement, place = agent_list_statements.page_with_counts(listed, query, around.found.ids, found, more)
         rows = connection.execute(statement, {"account_id": actor.account_id, **place}).all()
     first, agents = rows[0] if rows else None, [row for row in rows if row.id]

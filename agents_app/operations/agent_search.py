@@ -56,8 +56,15 @@ def find(connection: Connection, account_id: UUID, query: AgentQuery) -> Found:
     words = query.words
     if not words:
         return ALL
+    if connection.dialect.name == "sqlite":
+        return few(connection, account_id, _on_sqlite(connection, words))
+    return few(connection, account_id, sa.select(Agent.id).where(OF_ACCOUNT, *map(_has_word, words)))
+
+
+def few(connection: Connection, account_id: UUID, ids: AnySelect) -> Found:
+    """The agents of a statement that selects their ids, with the parameter `account_id`."""
     is_on_sqlite = connection.dialect.name == "sqlite"
-    statement = _on_sqlite(connection, words) if is_on_sqlite else _on_postgresql(words)
+    statement = ids if is_on_sqlite else _of_all(ids)
     found = tuple(connection.scalars(statement.limit(FEW + 1), {"account_id": account_id}))
     return Found(found, is_on_sqlite) if len(found) <= FEW else ALL
 
@@ -80,10 +87,10 @@ def _has_word(spellings: list[str]) -> sa.ColumnElement[bool]:
     return sa.or_(*(Agent.search_text.contains(spelling, autoescape=True) for spelling in spellings))
 
 
-def _on_postgresql(words: Words) -> AnySelect:
-    # PostgreSQL plans such a part for all of its rows, and then prefers the index unless the words are in most texts.
+def _of_all(ids: AnySelect) -> AnySelect:
+    # PostgreSQL plans such a part for all of its rows, and then prefers an index unless most agents match.
     # It reads no more of them than the limit allows.
-    found = sa.select(Agent.id).where(OF_ACCOUNT, *map(_has_word, words)).cte("found").prefix_with("MATERIALIZED")
+    found = ids.cte("found").prefix_with("MATERIALIZED")
     return sa.select(found.c.id)
 
 

@@ -91,7 +91,7 @@ def columns(actor: Actor, around: Around) -> list[sa.ColumnElement[Any]]:
     if around.is_complete:
         return []
     steps = first_steps.columns(actor, has_agents=around.has_agents)
-    return [*agent_list_statements.tab_counts(around.found.ids), *steps]
+    return [*agent_list_statements.tab_counts(around.found.some), *steps]
 
 
 def complete(actor: Actor, around: Around, row: Row[*tuple[Any, ...]]) -> Around:

@@ -22,6 +22,7 @@ from agents_app.db import now
 from agents_app.encryption import key_id_of
 from agents_app.models import Agent, ConnectionTest, RuntimeRead
 from agents_app.operations import attention_reasons, departures, small_facts
+from agents_app.operations.agent_search import FEW
 from agents_app.operations.agent_states import State
 from agents_app.operations.departures import Departed
 from agents_app.operations.small_facts import Facts
@@ -71,9 +72,13 @@ def key_ids(encrypted: Mapping[str, str]) -> str:
 
 
 class Found(NamedTuple):
-    """The ids of the agents that need attention, for statements with the parameter `account_id`; who has left."""
+    """The ids of the agents that need attention, for statements with the parameter `account_id`; who has left.
+
+    `some` has at most `FEW` + 1 of each reason, so it has all of them where they are at most `FEW`.
+    """
 
     ids: sa.CTE
+    some: sa.CTE
     departed: Departed
 
 
@@ -93,16 +98,21 @@ def find_by_facts(connection: Connection, account_id: UUID, facts: Facts) -> Fou
     others = tuple(agent["id"] for agent in of_other_release)
     owners = departures.owners(facts, departed)
     last_day = now().date() + timedelta(days=limits.EXPIRY_WARNING_DAYS)
-    return Found(_ids(tuple(settings().keys.encryption.ids), last_day, others, owners), departed)
+    return Found(*_ids(tuple(settings().keys.encryption.ids), last_day, others, owners), departed)
 
 
 # Without the cache, each page would spend milliseconds to build the same statement.
 @lru_cache(maxsize=4)
-def _ids(known: tuple[str, ...], last_day: date, others: tuple[UUID, ...], owners: tuple[str, ...]) -> sa.CTE:
+def _ids(
+    known: tuple[str, ...], last_day: date, others: tuple[UUID, ...], owners: tuple[str, ...]
+) -> tuple[sa.CTE, sa.CTE]:
     agents = sa.select(MINE.id).where(MINE.account_id == ACCOUNT)
     more = [agents.where(column.in_(values)) for column, values in ((MINE.id, others), (MINE.owner, owners)) if values]
     found = _parts(agents, known, last_day) + more
-    return sa.union(*found).cte("attention")
+    # As in a search, PostgreSQL plans a part for all of its rows, and reads no more of them than the limit allows.
+    parts = [part.cte(f"part_{at}").prefix_with("MATERIALIZED", dialect="postgresql") for at, part in enumerate(found)]
+    some = sa.union(*(sa.select(sa.select(part.c.id).limit(FEW + 1).subquery().c.id) for part in parts))
+    return sa.union(*found).cte("attention"), some.cte("some_attention")
 
 
 def _parts(agents: sa.Select[UUID], known: tuple[str, ...], last_day: date) -> list[sa.Select[UUID]]:

@@ -63,11 +63,12 @@ def _add_changes(connection: Connection, actor: Actor, items: Sequence[Item]) ->
         AgentVersion.snapshot["connection_type"].as_string().label("connection_type"),
     ).where(
         known_ids.are_of(actor.account_id, AgentVersion),
-        # SQLite finds no row by a pair. The primary key has both.
-        AgentVersion.agent_id.in_({agent_id for agent_id, _ in wanted}),
-        AgentVersion.version.in_({version for _, version in wanted}),
         sa.tuple_(AgentVersion.agent_id, AgentVersion.version).in_(wanted),
     )
+    if connection.dialect.name == "sqlite":
+        # It finds no row by a pair.
+        agent_ids, numbers = ({pair[place] for pair in wanted} for place in (0, 1))
+        query = query.where(AgentVersion.agent_id.in_(agent_ids), AgentVersion.version.in_(numbers))
     found = {(row.agent_id, row.version): row for row in connection.execute(query)} if wanted else {}
     for item in items:
         version = _version(item)

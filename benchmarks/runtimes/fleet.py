@@ -14,7 +14,7 @@ from agents_app.operations import tokens, version_marks
 from agents_app.operations.permissions import Actor
 from agents_app.values.choices import AgentStatus, Door, Role, Scope
 from benchmarks.growth import rows
-from benchmarks.growth.dialects import execute
+from benchmarks.growth.dialects import dialect_of, execute
 
 # What the runtimes have fetched before. They have not asked for an hour, so the first minute is as any other.
 FETCHED = """INSERT INTO runtime_reads (agent_id, token_id, account_id, version, fetched_version, fetch_count,
@@ -60,7 +60,7 @@ def fill(app: Flask, runtimes: int, agents_of_each: int) -> tuple[list[Runtime],
         fleet = [_runtime(operator, [next(agents) for _ in range(agents_of_each)]) for _ in range(runtimes)]
         values = {"name": "changes", "scopes": [Scope.READ, Scope.WRITE]}
         writer = Runtime(tokens.create(operator, values, filled.admin.email)[1], {})
-        execute(db.engine, FETCHED, "VACUUM ANALYZE")
+        execute(db.engine, *dialect_of(db.engine).before, FETCHED, "VACUUM ANALYZE")
     return fleet, writer
 
 

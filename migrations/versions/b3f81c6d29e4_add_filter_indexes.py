@@ -24,11 +24,17 @@ INDEXES = {
 }
 
 
+LABELS = 'ix_agents_labels'
+
+
 def upgrade() -> None:
     for name, (table, columns, condition) in INDEXES.items():
         op.create_index_concurrently(name, table, columns, where=condition)
+    # PostgreSQL finds each name and value in it. SQLite, which reads the labels of all agents, reads them there.
+    op.create_index_concurrently(LABELS, 'agents', ['labels'], postgresql_using='gin')
 
 
 def downgrade() -> None:
+    op.drop_index_concurrently(LABELS, 'agents')
     for name, (table, _, _) in reversed(INDEXES.items()):
         op.drop_index_concurrently(name, table)
