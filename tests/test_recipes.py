@@ -21,7 +21,7 @@ from tests.project import PARTS, copy_project
 RECIPES = ("Add a field to agents", "Add a connection type", "Add a migration")
 APP = ROOT / "agents_app"
 NOT_IN_A_CLONE = {"instance/", "backups/", ".venv/releases/"}
-PLACES = (ROOT, APP, APP / "dbtools", ROOT / "benchmarks" / "migrations", ROOT / "benchmarks" / "requests")
+PLACES = (ROOT, APP, APP / "dbtools", *(ROOT / "benchmarks").iterdir())
 BLOCK = re.compile(r"^ *```(\w+) ?(\S*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
