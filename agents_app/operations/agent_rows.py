@@ -125,12 +125,14 @@ def _secrets_set(row: AnyRow, account_id: UUID) -> dict[str, Any]:
         for pointer, value in encrypted.items()
     }
     facts = agent_secrets.shown_facts(encrypted, row.secret_facts)
-    return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in facts.items()}
+    return {pointer: {**fact, "readable": readable.get(pointer, False)} for pointer, fact in sorted(facts.items())}
 
 
 def _short(row: AnyRow) -> dict[str, Any]:
     shown = dict(zip(SHORT_NAMES, SHORT_VALUES(row), strict=True))
     return shown | {
+        # PostgreSQL stores members in an order of its own, so what is read would differ from what was written.
+        "labels": dict(sorted(row.labels.items())),
         "created_by": {"id": row.created_by, "name": row.creator} if row.created_by else None,
         "updated_by": row.updated_by,
         "updated_by_token_owner": row.updated_by_token_owner,
