@@ -159,7 +159,7 @@ def secret_warnings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     secret = {name for declaration in TYPES.values() for name in declaration.secret_names()}
     members = _without(config, secret) if isinstance(config, Mapping) else {}
     public = {name: values[name] for name in (*FIELDS, STATUS_REASON, NOTE) if name in values}
-    if "labels" in public:
+    if public.get("labels"):
         # Forms and the terminal send lines, which do not say which label they are.
         public["labels"] = normalise(AgentValues, "labels", public["labels"])
     return list(find_in_values({**public, CONFIG: members}))
