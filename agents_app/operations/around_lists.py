@@ -5,7 +5,7 @@ has an event. So a process keeps the answers while the newest event of the accou
 session has read before. The list itself, and how many agents match its search and filters, are read for each page.
 
 Kept answers are at most KEPT_FOR old: of two acts at the same time, the one with the earlier event may be visible last.
-Until then a tab can have the number of agents from before this act, beside a list that shows it.
+Until then a tab can have the number of agents from before this act, next to a list that shows it.
 """
 
 from collections import OrderedDict

@@ -27,7 +27,7 @@ FILTERS = (
 # headers exceed 4 kB.
 PATH_MAX = 900
 
-# Stands for an id in a URL that is kept.
+# In a URL that is kept, it is in the place of an id.
 ID = UUID(int=2**128 - 1)
 ID_TEXT = str(ID)
 # The acts on one agent that a list links to. Those that return to the list have the parameter `back`.
