@@ -2,9 +2,11 @@
 
 import base64
 import os
+import sqlite3
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +17,7 @@ from agents_app.db import db, now
 from agents_app.errors import Unavailable
 from agents_app.models import Agent, ConnectionTest
 from agents_app.operations import agent_reads, agents, attention, connection_tests, rotation
+from agents_app.operations.agent_list_statements import COUNT_UP_TO
 from agents_app.operations.permissions import Actor
 from agents_app.probes.results import Finding, Result
 from agents_app.schemas import listing
@@ -22,6 +25,8 @@ from tests.conftest import OpenConsole
 from tests.make import KEYS, make_agent, make_last_test, make_user
 
 WHOLE = {"password": "a password"}
+# SQLite takes more, and not any number: some builds 32,766.
+VARIABLES_MAX = 2_000
 
 
 def on_day(days: int) -> str:
@@ -213,6 +218,42 @@ def plans_of_list(admin: Actor, explain: str) -> list[str]:
             "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {statement}", values))
             for statement, values in sent[:2]
         ]
+
+
+def test_more_agents_of_an_older_release_than_a_statement_takes_parameters_are_found(
+    console: Flask, admin: Actor
+) -> None:
+    row = {"name": "x", "connection_type": "DB", "connection_config": {}, "account_id": admin.account_id}
+    row |= {"created_at": now(), "updated_at": now()}
+    with console.app_context():
+        with db.transaction() as session:
+            session.execute(sa.insert(Agent), [row | {"id": uuid4()} for _ in range(VARIABLES_MAX + 1)])
+        with db.reading() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            if isinstance(driver, sqlite3.Connection):
+                driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, VARIABLES_MAX)
+        asked, others = (listing.parse({"needs_attention": wanted, "limit": "200"}) for wanted in ("true", "false"))
+        sent = statements_of(lambda: agent_reads.listing_with_counts(admin, asked))
+        page, counts = agent_reads.listing_with_counts(admin, asked)
+
+        assert (len(page.items), counts.attention, counts.matching) == (200, COUNT_UP_TO + 1, COUNT_UP_TO + 1)
+        assert len(agent_reads.listing(admin, asked).items) == 200
+        assert agent_reads.listing(admin, others).items == []
+        # Neither has it a text for each of them.
+        assert max(map(len, sent)) < 20_000
+
+
+def statements_of(act: Callable[[], object]) -> list[str]:
+    """The statements that this act sends."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    act()
+    event.remove(db.engine, "before_cursor_execute", note)
+    return sent
 
 
 def test_the_list_finds_them_by_indexes_and_reads_no_other_agent(
