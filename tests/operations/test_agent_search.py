@@ -2,7 +2,8 @@
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -21,7 +22,8 @@ from tests.make import make_user
 # Letters of several scripts, with and without case and marks, and what LIKE and FTS5 read in a way of their own.
 LETTERS = "aAbBzİıßſKÅéе́жЖωΣςאبहिन्दी한国語ไทย😀%_/\\\"'*().-+^:{} \u0345\ufb03"  # noqa: RUF001
 OTHER_INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename = 'agents' AND left(indexname, 2) = 'ix'"
-COLUMNS = {"connection_type": "DB", "connection_config": {}}
+# The console has looked at each of them: a page reads those of another release in full.
+COLUMNS = {"connection_type": "DB", "connection_config": {}, "examined_version": 1}
 
 
 @pytest.fixture
@@ -134,7 +136,8 @@ def test_the_index_is_used(app: Flask, admin: Actor) -> None:
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             for name in connection.exec_driver_sql(OTHER_INDEXES).scalars().all():
                 connection.exec_driver_sql(f"DROP INDEX {name}")
-            statement = agent_search._on_postgresql(words)
+            has_words = map(agent_search._has_word, words)
+            statement = agent_search._of_all(sa.select(Agent.id).where(agent_search.OF_ACCOUNT, *has_words))
         plan = explain(connection, statement, admin)
         connection.rollback()
 
@@ -152,6 +155,34 @@ def test_on_sqlite_the_list_reads_the_agents_that_were_found_by_their_ids(app: F
         statement = agent_search.narrowed(agents, query, agent_search.Found(some, is_on_sqlite=True))
 
         assert "sqlite_autoindex_agents_1" in explain(connection, statement, admin)
+
+
+@pytest.mark.parametrize("read", [agent_reads.listing, agent_reads.listing_with_counts])
+def test_on_sqlite_a_search_for_a_rare_word_reads_no_more_where_there_are_more_agents(
+    app: Flask, admin: Actor, read: Callable[[Actor, listing.AgentQuery], object]
+) -> None:
+    with app.app_context():
+        if db.engine.name != "sqlite":
+            pytest.skip("PostgreSQL has statistics.")
+        query = listing.parse({"q": "orders", "sort": "name"})
+        # The counts of the tabs stop there.
+        add(admin, "Orders", *["Others"] * (FEW + 1))
+        some = steps_of(lambda: read(admin, query))
+        add(admin, *["Others"] * 2 * FEW)
+
+        assert steps_of(lambda: read(admin, query)) < some + 20
+
+
+def steps_of(act: Callable[[], object]) -> int:
+    """How many hundreds of steps SQLite takes for this act."""
+    steps: list[None] = []
+    with db.reading() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        driver.set_progress_handler(lambda: steps.append(None), 100)
+    act()
+    driver.set_progress_handler(None, 0)
+    assert steps
+    return len(steps)
 
 
 def explain(connection: sa.Connection, statement: sa.Select[*tuple[object, ...]], actor: Actor) -> str:
