@@ -22,6 +22,7 @@ from agents_app.operations import (
     bulk_records,
     bulk_tests,
     bulk_words,
+    few_agents,
     form_keys,
     restored_agents,
     save_warnings,
@@ -125,7 +126,8 @@ def matching(actor: Actor, query: AgentQuery, most: int = IDS_MAX) -> tuple[list
     everything = query.model_copy(update={"limit": most, "cursor": None, "before": None})
     with db.reading() as connection:
         found = attention_columns.find(connection, actor.account_id) if query.needs_attention is not None else None
-        statement = agent_list_statements.page(SHOWN, everything, found and found.ids)
+        few = few_agents.find(connection, actor.account_id, everything, found and found.some)
+        statement = agent_list_statements.page(SHOWN, everything, found and found.ids, few)
         rows = [dict(row._mapping) for row in connection.execute(statement, {"account_id": actor.account_id})]
     return rows[:most], len(rows) > most
 
