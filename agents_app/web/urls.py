@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from flask import current_app, redirect, request, url_for
 from werkzeug.routing import Map
@@ -27,8 +27,8 @@ FILTERS = (
 # headers exceed 4 kB.
 PATH_MAX = 900
 
-# In a URL that is kept, it is in the place of an id.
-ID = UUID(int=2**128 - 1)
+# In a URL that is kept, it is in the place of an id. It is random, so that no other part of a URL has it.
+ID = uuid4()
 ID_TEXT = str(ID)
 # The acts on one agent that a list links to. Those that return to the list have the parameter `back`.
 ACTS, ACTS_THAT_RETURN = ("clone", "enable"), ("show", "edit", "disable", "delete")

@@ -1,14 +1,15 @@
 """URLs that are made once: they are the same as those that Flask makes."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask, url_for
 
 from agents_app.web.urls import ID, PATH_MAX, ListUrl, of_agent, own_url, urls_of_agents
 
-ODD = "a b&c=d/é?%#+'\"<!$()*,:;@|~"
+# A person may search for an id, and for one that is often in the place of another.
+ODD = f"{UUID(int=2**128 - 1)} a b&c=d/é?%#+'\"<!$()*,:;@|~"
 VALUES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("web.agents.listing", {}),
     ("web.agents.listing", {"q": ODD, "status": None}),
