@@ -126,8 +126,8 @@ class Database(SQLAlchemy):
         """
         with (
             translate_driver_errors(),
-            self._turn(waits=waits),
-            self._connection(WRITE if waits else WRITE_AT_ONCE) as connection,
+            self._turn(waits=waits) as until,
+            self._connection(WRITE if waits else WRITE_AT_ONCE, until) as connection,
             Session(connection, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -136,19 +136,19 @@ class Database(SQLAlchemy):
             yield session
         self.has_committed = True
 
-    def _turn(self, *, waits: bool) -> AbstractContextManager[None]:
+    def _turn(self, *, waits: bool) -> AbstractContextManager[float | None]:
         if self.engine.dialect.name != "sqlite":
             return nullcontext()
         writers: WriterRow = current_app.extensions[WRITERS]
         return writers.turn(LOCK_TIMEOUT_MS / 1000 if waits else 0)
 
     @contextmanager
-    def _connection(self, begin: str) -> Iterator[Connection]:
+    def _connection(self, begin: str, until: float | None = None) -> Iterator[Connection]:
         """The connection of the request, unless a block around this one uses it: then another one."""
         free: list[ConsoleConnection] | None = g.setdefault(CONNECTION, []) if has_request_context() else None
         connection = free.pop() if free else ConsoleConnection(self.engine)
         try:
-            connection.start_block(begin)
+            connection.start_block(begin, until)
             yield connection
             connection.end_block()
         except BaseException:

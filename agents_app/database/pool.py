@@ -20,17 +20,21 @@ from agents_app.database.session import is_pooled
 IDLE_S = 5.0
 # The option of a connection that says how its transactions begin. Reads have none: each SELECT is its own transaction.
 BEGIN, NO_BEGIN = "console_begin", ""
+# The option that says until when to wait for the lock of an SQLite file, as a moment of time.monotonic().
+BEGIN_BY = "console_begin_by"
 RETURNED_AT = "returned_at"
 
 
 class ConsoleConnection(Connection):
     """A connection on which a read is done again, once, on a new one if it turns out to be dead. A write never is."""
 
-    def start_block(self, begin: str) -> None:
-        """Use this statement to begin transactions. With NO_BEGIN, a statement is committed by itself.
+    def start_block(self, begin: str, until: float | None = None) -> None:
+        """Use this statement to begin transactions, until this moment. With NO_BEGIN, a statement commits by itself.
 
         That needs no BEGIN and no ROLLBACK, unless the connection goes through a pooler.
         """
+        if until is not None:
+            self.execution_options(**{BEGIN_BY: until})
         if self.get_execution_options().get(BEGIN) != begin:
             self.rollback()
             self.execution_options(**{BEGIN: begin})

@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from agents_app.database.errors import busy
-from agents_app.database.pool import BEGIN
+from agents_app.database.pool import BEGIN, BEGIN_BY
 
 # How a transaction begins that writes, and one that fails if the lock is not free at once.
 WRITE, WRITE_AT_ONCE = "BEGIN IMMEDIATE", "BEGIN IMMEDIATE -- at once"
@@ -35,11 +35,15 @@ class WriterRow:
         self._first: int | None = None
 
     @contextmanager
-    def turn(self, wait_s: float) -> Iterator[None]:
-        """Be the first of the row. Raises Unavailable if that takes longer than this."""
+    def turn(self, wait_s: float) -> Iterator[float]:
+        """Be the first of the row. Returns the moment until which to wait for SQLite's lock: one limit for both.
+
+        Raises Unavailable if the row takes longer than that.
+        """
+        until = time.monotonic() + wait_s
         if self._first == get_ident():
             # What begins when the transaction around it has committed: SQLite's lock is free by then.
-            yield
+            yield until
             return
         mine = Event()
         with self._lock:
@@ -49,7 +53,7 @@ class WriterRow:
             if not mine.wait(wait_s):
                 raise busy()
             self._first = get_ident()
-            yield
+            yield until
         finally:
             with self._lock:
                 self._first = None if self._row[0] is mine else self._first
@@ -84,10 +88,10 @@ def _begin(connection: Connection) -> None:
 def _begin_writing(connection: Connection, statement: str) -> None:
     driver: Any = connection.connection.dbapi_connection
     (limit_ms,) = driver.execute("PRAGMA busy_timeout").fetchone()
-    deadline = time.monotonic() + limit_ms / 1000
+    until = connection.get_execution_options().get(BEGIN_BY) or time.monotonic() + limit_ms / 1000
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while statement == WRITE and _is_locked(driver, statement) and time.monotonic() < deadline:
+        while statement == WRITE and _is_locked(driver, statement) and time.monotonic() < until:
             time.sleep(TRY_EVERY_S)
         if not driver.in_transaction:
             # Through SQLAlchemy, for its exception.

@@ -15,7 +15,10 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
+from agents_app.database.pool import ConsoleConnection
+from agents_app.database.sqlite_connections import WRITE, WriterRow
 from agents_app.database.url import parse_url
 from agents_app.db import db
 from agents_app.errors import Unavailable
@@ -71,6 +74,17 @@ def test_who_waits_too_long_to_write_gets_the_time_to_come_back(app: Flask, sqli
 
     assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "database_busy", "2")
     assert "locked" not in answer.text
+
+
+def test_who_waited_in_the_row_has_no_second_limit_for_the_lock(app: Flask, sqlite_schema_url: str) -> None:
+    row = WriterRow()
+
+    with traced(app) as sent, locked(sqlite_schema_url), app.app_context(), row.turn(0.0) as until:
+        with ConsoleConnection(db.engine) as connection, pytest.raises(OperationalError):
+            connection.start_block(WRITE, until)
+            connection.scalar(sa.select(ApiToken.id))
+
+    assert 1 <= sum(text.startswith(WRITE) for text in sent) <= 2
 
 
 def test_what_need_not_be_stored_at_once_does_not_wait_for_a_thread_that_writes(app: Flask) -> None:
