@@ -159,6 +159,10 @@ class Database(SQLAlchemy):
         else:
             free.append(connection)
 
+    def release(self) -> None:
+        """Return the connection of the request to the pool, before the request waits for another program."""
+        _return_connection(None)
+
     def close_pool(self) -> None:
         """Close the pool, so that forked processes do not share its connections."""
         self.engine.dispose()

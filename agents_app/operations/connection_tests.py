@@ -143,6 +143,7 @@ def _test(actor: Actor, subject: Subject) -> dict[str, Any]:
     requests = {part: request for part, request in _requests(subject).items() if part not in results}
     # A test that connects to nothing counts too: each one is an event.
     with started_tests.place(actor):
+        db.release()
         found = runner.run(list(requests.values()))
     results |= {part: without_secrets(part, one, subject) for part, one in zip(requests, found, strict=True)}
     return test_results.stored(results)

@@ -69,6 +69,7 @@ def attempt(visitor: Visitor) -> Iterator[None]:
     # Nobody is named, so that only the address is counted.
     attempt_id = login_attempts.record_or_refuse(Visitor(address), f"sign-on {uuid4()}", "failed sign-ins")
     is_guess = False
+    db.release()
     try:
         yield
     except SignOnRefused as refusal:

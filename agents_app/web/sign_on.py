@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from agents_app import http, identity_provider
 from agents_app.config import settings
+from agents_app.db import db
 from agents_app.errors import Conflict, ConsoleError, NotAdmitted, NotFound, NotSignedIn, Throttled
 from agents_app.operations import identities, provider_sign_in
 from agents_app.operations.identity_records import role_of
@@ -59,6 +60,7 @@ def start() -> Answer:
         return Response()
     linker = str(current_actor().user_id) if request.args.get("purpose") == LINK else ""
     begun = sign_on_attempts.begin(local_path(request.args.get("next")), linker)
+    db.release()
     longest, is_again = int(settings().session_max.total_seconds()), request.args.get("again") == "1"
     try:
         url = provider.authorization_url(begun.attempt, _return_url(), longest, is_again=is_again)

@@ -392,7 +392,8 @@ def test_pages_answer_while_fifty_tests_wait_on_a_silent_host(
     ids = [make_tested(console, person, silent.port) for person in people]
 
     def run(person: Actor, agent_id: UUID) -> str:
-        with console.app_context():
+        # A request keeps a connection of the pool until its end, but for what it waits for.
+        with console.test_request_context("/agents"):
             try:
                 return str(connection_tests.run(person, agent_id)["cause"])
             except Unavailable as refusal:

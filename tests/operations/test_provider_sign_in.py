@@ -195,8 +195,9 @@ def test_sessions_through_the_provider_are_not_asked_for_a_second_factor(admin: 
     operator = Actor(admin.account_id, "root", Door.TERMINAL, role=Role.ADMIN)
     accounts.require_second_factor(operator, is_required=True)
     assert not enter().must_set_up_second_factor
+    user_id = enter().user_id
     with db.transaction() as session:
-        session.add(SecondFactor(user_id=enter().user_id, secret="not read", confirmed_at=now()))
+        session.add(SecondFactor(user_id=user_id, secret="not read", confirmed_at=now()))
 
     assert not enter().has_second_factor
 

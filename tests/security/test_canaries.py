@@ -19,7 +19,7 @@ from agents_app.database.url import parse_url
 from agents_app.db import Base, db
 from agents_app.logs import JsonFormatter
 from agents_app.models import AgentVersion, Event
-from agents_app.operations import event_records
+from agents_app.operations import agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.agents import CONFIG
 from agents_app.schemas.change_notes import SECRET
@@ -261,7 +261,7 @@ def while_it_breaks(recorded: RecordedConsole, monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError("nobody knows why")
 
     for failure in (broken, lambda session, *_given, **_more: session.execute(sa.text("SELECT nothing"))):
-        monkeypatch.setattr(event_records, "add", failure)
+        monkeypatch.setattr(agents, "write", failure)
         for answer in (api.post("/agents", values), caller.ask("POST", "/agents/new", form)):
             assert answer.status_code in (500, 503)
             recorded.note(answer.text)

@@ -79,9 +79,15 @@ def test_who_waits_too_long_to_write_gets_the_time_to_come_back(app: Flask, sqli
 def test_who_waited_in_the_row_has_no_second_limit_for_the_lock(app: Flask, sqlite_schema_url: str) -> None:
     row = WriterRow()
 
-    with traced(app) as sent, locked(sqlite_schema_url), app.app_context(), row.turn(0.0) as until:
-        with ConsoleConnection(db.engine) as connection, pytest.raises(OperationalError):
-            connection.start_block(WRITE, until)
+    with (
+        traced(app) as sent,
+        locked(sqlite_schema_url),
+        app.app_context(),
+        row.turn(0.0) as until,
+        ConsoleConnection(db.engine) as connection,
+    ):
+        connection.start_block(WRITE, until)
+        with pytest.raises(OperationalError):
             connection.scalar(sa.select(ApiToken.id))
 
     assert 1 <= sum(text.startswith(WRITE) for text in sent) <= 2
