@@ -24,6 +24,8 @@ LETTERS = "aAbBzİıßſKÅéе́жЖωΣςאبहिन्दी한国語ไท
 OTHER_INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename = 'agents' AND left(indexname, 2) = 'ix'"
 # The console has looked at each of them: a page reads those of another release in full.
 COLUMNS = {"connection_type": "DB", "connection_config": {}, "examined_version": 1}
+# PostgreSQL chooses by its statistics.
+ON_SQLITE = pytest.mark.parametrize("console", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -146,10 +148,9 @@ def test_the_index_is_used(app: Flask, admin: Actor) -> None:
         assert "sqlite_autoindex_agents_1" in plan
 
 
+@ON_SQLITE
 def test_on_sqlite_the_list_reads_the_agents_that_were_found_by_their_ids(app: Flask, admin: Actor) -> None:
     with app.app_context(), db.engine.connect() as connection:
-        if connection.dialect.name != "sqlite":
-            pytest.skip("PostgreSQL has statistics.")
         query, some = listing.parse({"q": "orders"}), tuple(uuid.uuid4() for _ in range(50))
         agents = sa.select(Agent.id).where(agent_search.OF_ACCOUNT).order_by(Agent.updated_at.desc()).limit(20)
         statement = agent_search.narrowed(agents, query, agent_search.Found(some, is_on_sqlite=True))
@@ -157,13 +158,12 @@ def test_on_sqlite_the_list_reads_the_agents_that_were_found_by_their_ids(app: F
         assert "sqlite_autoindex_agents_1" in explain(connection, statement, admin)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("read", [agent_reads.listing, agent_reads.listing_with_counts])
 def test_on_sqlite_a_search_for_a_rare_word_reads_no_more_where_there_are_more_agents(
     app: Flask, admin: Actor, read: Callable[[Actor, listing.AgentQuery], object]
 ) -> None:
     with app.app_context():
-        if db.engine.name != "sqlite":
-            pytest.skip("PostgreSQL has statistics.")
         query = listing.parse({"q": "orders", "sort": "name"})
         # The counts of the tabs stop there.
         add(admin, "Orders", *["Others"] * (FEW + 1))
