@@ -135,7 +135,7 @@ def _steps_after_head(url: str) -> tuple[str, list[Block], int]:
     """Return head, the page's steps that this server supports, and the index of the next release's first step."""
     is_sqlite = url.startswith("sqlite")
     steps = [
-        step for step in STEPS if is_sqlite or "pg_trgm" not in step.text or postgres.has_extension(url, "pg_trgm")
+        step for step in STEPS if is_sqlite or "unaccent" not in step.text or postgres.has_extension(url, "unaccent")
     ]
     later = next(number for number, step in enumerate(steps) if step.options.get("release") == "next")
     return head_revision(), steps, later
