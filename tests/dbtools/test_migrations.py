@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-import subprocess
 import uuid
 from io import StringIO
 from itertools import takewhile
@@ -25,6 +24,7 @@ from tests.dbtools.tools import (
     create_engine,
     fetch_rows,
     read_schema,
+    run_psql,
     run_sql,
 )
 
@@ -192,9 +192,9 @@ def test_deleting_an_account_deletes_its_agents_and_deleting_a_user_does_not(dat
 def test_a_script_for_postgresql_does_the_same_as_the_upgrade(postgres_server: str, postgres_url: str) -> None:
     command.upgrade(console_config(postgres_url), "head")
     with postgres.database(postgres_server) as other_url:
-        _run_psql(other_url, _script(other_url, "base:" + GUIDE_REVISION))
+        run_psql(other_url, _script(other_url, "base:" + GUIDE_REVISION))
         _insert_guide_rows(other_url)
-        _run_psql(other_url, _script(other_url, GUIDE_REVISION + ":head"))
+        run_psql(other_url, _script(other_url, GUIDE_REVISION + ":head"))
 
         assert read_schema(other_url) == read_schema(postgres_url)
         assert fetch_rows(other_url, "SELECT name_key FROM agents") == [("sales",)]
@@ -207,10 +207,10 @@ def test_scripts_downgrade_postgresql_to_base_and_upgrade_it_again(postgres_url:
     config.output_buffer = StringIO()
     command.downgrade(config, "head:base", sql=True)
 
-    _run_psql(postgres_url, config.output_buffer.getvalue())
+    run_psql(postgres_url, config.output_buffer.getvalue())
 
     assert read_schema(postgres_url) == {"tables": {}, "enums": []}
-    _run_psql(postgres_url, _script(postgres_url, "head"))
+    run_psql(postgres_url, _script(postgres_url, "head"))
 
 
 def test_a_script_for_sqlite_does_the_same_as_the_upgrade(
@@ -268,9 +268,3 @@ def _script(url: str, revision: str) -> str:
     config.output_buffer = StringIO()
     command.upgrade(config, revision, sql=True)
     return config.output_buffer.getvalue()
-
-
-def _run_psql(url: str, script: str) -> None:
-    psql = [postgres.client_program("psql"), "-X", "-v", "ON_ERROR_STOP=1", url]
-    done = subprocess.run(psql, check=False, input=script, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr

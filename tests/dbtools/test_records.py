@@ -19,7 +19,7 @@ from agents_app.dbtools.records.tables import TABLES
 from agents_app.models import AppliedStep, Deployment, DeploymentStep
 from tests.dbtools.conftest import FlaskDb
 from tests.dbtools.interrupted_steps import HEAD, project_with_step
-from tests.dbtools.tools import Project, console_config, fetch_rows, head_revision, revision_before, run_sql
+from tests.dbtools.tools import Project, console_config, fetch_rows, head_revision, revision_before, run_psql, run_sql
 
 RECORDS = revision_before("add_deployments")
 
@@ -233,7 +233,7 @@ def test_a_script_keeps_nothing(postgres_url: str) -> None:
     config = console_config(postgres_url)
     config.output_buffer = StringIO()
     command.upgrade(config, f"{RECORDS}:head", sql=True)
-    run_sql(postgres_url, config.output_buffer.getvalue())
+    run_psql(postgres_url, config.output_buffer.getvalue())
 
     assert kept(postgres_url) == []
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.db import NAMING_CONVENTION, OF_MODELS, create_sqlite_file
 from agents_app.paths import ROOT
+from tests import postgres
 
 GUIDE_REVISION = "7d3e90b1c4f6"
 REVISION_BEFORE_GUIDE = "3b1f07c5d2a9"
@@ -177,6 +179,13 @@ def run_sql(url: str, *statements: str) -> None:
     with create_engine(url).begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
+
+
+def run_psql(url: str, script: str) -> None:
+    """Run a script of `--sql` as an operator does. Its statements are sent one by one, as CONCURRENTLY needs."""
+    psql = [postgres.client_program("psql"), "-X", "-v", "ON_ERROR_STOP=1", url]
+    done = subprocess.run(psql, check=False, input=script, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 @contextmanager
