@@ -4,6 +4,7 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from agents_app.cli.files import InputFile, write_file
 from agents_app.dbtools.runner.error_messages import readable_errors
 from agents_app.errors import Unavailable
 from agents_app.paths import HOME
+from tests import isolation
 from tests.another_user import NOBODY, another_user, let_others_pass
 from tests.make import KEYS
 from tests.project import shared_copy
@@ -87,19 +89,19 @@ def test_a_database_that_cannot_be_opened_has_its_cause(closed: Path) -> None:
         ("users list", "Error: The database cannot be reached. Try again in a moment.\n  Permission denied\n"),
     ],
 )
-def test_a_command_of_a_user_who_may_not_open_the_database_prints_no_traceback(
-    command: str, refusal: str, tmp_path: Path
-) -> None:
-    database = tmp_path / "instance" / "console.db"
+def test_a_command_of_a_user_who_may_not_open_the_database_prints_no_traceback(command: str, refusal: str) -> None:
+    # Not below the folder of pytest: another run that begins closes that one for others.
+    home = Path(tempfile.mkdtemp(dir=isolation.HOME))
+    database = home / "instance" / "console.db"
     database.parent.mkdir()
     database.touch()
-    for folder in (tmp_path, shared_copy()):
+    for folder in (home, shared_copy()):
         let_others_pass(folder)
     database.parent.chmod(0)
     words = [sys.executable, "-c", AS_ANOTHER_USER, *command.split()]
-    environment = {"AGENT_CONSOLE_HOME": str(tmp_path), "PYTHONPATH": str(shared_copy()), **KEYS}
+    environment = {"AGENT_CONSOLE_HOME": str(home), "PYTHONPATH": str(shared_copy()), **KEYS}
 
-    refused = subprocess.run(words, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+    refused = subprocess.run(words, cwd=home, env=environment, check=False, capture_output=True, text=True)
 
     database.parent.chmod(0o700)
     assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", refusal.format(database))
