@@ -7,7 +7,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from agents_app.database.quoting import quote_for_setting, quote_if_needed, quote_literal
+from agents_app.database.quoting import quote_for_setting, quote_if_needed, quote_literal, quote_phrase
 from agents_app.paths import ROOT
 from agents_app.probes.quoting import quote_mssql, quote_mysql, quote_postgresql
 
@@ -57,6 +57,7 @@ def test_names_and_strings_are_quoted() -> None:
     ]
     assert quote_if_needed("50 %") == '"50 %"'
     assert quote_for_setting('50% "a"') == '"50% ""a"""'
+    assert quote_phrase('a"b') == '"a""b"'
     assert quote_literal("it's") == "'it''s'"
     assert quote_postgresql('a"b') == '"a""b"'
     assert quote_postgresql('a"\u202e\\') == 'U&"a""\\+00202E\\+00005C"'

@@ -44,3 +44,8 @@ def quote_for_setting(name: str) -> str:
 def quote_literal(text: str) -> str:
     """Write a string as an SQL literal in single quotes."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quote_phrase(text: str) -> str:
+    """Write a string as a phrase in the language of SQLite's FTS5."""
+    return '"' + text.replace('"', '""') + '"'

@@ -43,8 +43,9 @@ def checks(connection: Connection) -> Iterator[Check]:
         return
     operator_class = trigrams.operator_class(connection)
     if operator_class is None:
-        extension = f"CREATE EXTENSION {trigrams.EXTENSION} SCHEMA {quote_if_needed(_schema(connection))}"
-        own = f"{quote_if_needed(_schema(connection))}.gin_trgm_ops"
+        schema = quote_if_needed(_schema(connection))
+        extension = f"CREATE EXTENSION {quote_if_needed(trigrams.EXTENSION)} SCHEMA {schema}"
+        own = f"{schema}.gin_trgm_ops"
         do = f"Let an administrator run: {extension}. Then run: {CREATE.format(operator_class=own)}"
         yield warning(CODE, SLOW.format(why=f"the database lacks the extension {trigrams.EXTENSION}"), do)
     elif not connection.scalar(IS_VALID, {"name": INDEX}):

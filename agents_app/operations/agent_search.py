@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from agents_app.database.quoting import quote_phrase
 from agents_app.models import Agent
 from agents_app.schemas.listing import AgentQuery
 
@@ -111,5 +112,4 @@ def _trigrams_of_word(spellings: list[str]) -> str:
 def _trigrams(text: str) -> str:
     """The trigrams of a text, all of which a row must have, in the language of FTS5."""
     parts = dict.fromkeys(text[start : start + TRIGRAM] for start in range(len(text) - TRIGRAM + 1))
-    quoted = (part.replace('"', '""') for part in parts)
-    return "(" + " AND ".join(f'"{part}"' for part in quoted) + ")"
+    return "(" + " AND ".join(map(quote_phrase, parts)) + ")"
