@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Cell(NamedTuple):
-    """How a question was answered: the indexes, the most rows that one step read, and the ms of all statements."""
+    """How a question was answered. `rows` are the most that one step read, where the database says so."""
 
     plan: str
     rows: int
@@ -19,4 +19,4 @@ def print_table(database: str, sizes: Mapping[int, Mapping[str, Cell]]) -> None:
     print(f"|---|---|---:|{'---:|' * len(sizes)}")
     for name, cell in sizes[most].items():
         times = " | ".join(f"{found[name].ms:.1f}" for found in sizes.values())
-        print(f"| {name} | {cell.plan} | {cell.rows:,} | {times} |")
+        print(f"| {name} | {cell.plan} | {'' if database == 'sqlite' else f'{cell.rows:,}'} | {times} |")
