@@ -210,7 +210,7 @@ MAY_USE: dict[str, tuple[set[str], set[str]]] = {
 }
 # What doors may take from db.py: nothing that asks the database.
 PLAIN_DB = {"now", "db"}
-PLAIN_DB_ACTS = {"close_pool", "has_committed"}
+PLAIN_DB_ACTS = {"close_pool", "has_committed", "release"}
 AGENT_MODULES = (
     "agents",
     "agent_exports",
