@@ -13,7 +13,7 @@ from agents_app.dbtools.backup.dump_scope import dump_scope
 from agents_app.dbtools.backup.pg_programs import find_program
 from agents_app.dbtools.database import leftovers, postgresql
 from agents_app.dbtools.database.read_only import read_only_problem
-from agents_app.dbtools.database.schema import grant_sql
+from agents_app.dbtools.database.schema import current_schema, grant_sql, quote_with_schema
 from agents_app.dbtools.operations.unique_constraints import AddUniqueConstraintOp
 from agents_app.dbtools.output import first_names
 from agents_app.dbtools.position import Position
@@ -71,7 +71,8 @@ def rights_problems(connection: Connection, own_tables: frozenset[str]) -> Itera
     if why := read_only_problem(connection):
         yield Problem(*why, "database.read_only")
     if not connection.scalar(sa.text(MAY_CREATE)):
-        yield Problem("This role may not create tables here.", grant_sql(connection, "CREATE"), "database.rights")
+        grant = grant_sql(connection, "CREATE", current_schema(connection))
+        yield Problem("This role may not create tables here.", grant, "database.rights")
     yield from _owner_problems(connection, own_tables)
 
 
@@ -119,7 +120,8 @@ def _structure_problems(connection: Connection, own_tables: frozenset[str]) -> I
     for constraint, table in _rows_about(own_tables, connection, NOT_VALIDATED, 1):
         if constraint != leftovers.NOT_NULL_CHECK:
             what = f"The constraint {constraint} on {table} was never checked on the rows that are older than it."
-            validate = f"ALTER TABLE {quote_if_needed(table)} VALIDATE CONSTRAINT {quote_if_needed(constraint)}"
+            alter = f"ALTER TABLE {quote_with_schema(connection, table)}"
+            validate = f"{alter} VALIDATE CONSTRAINT {quote_if_needed(constraint)}"
             yield Problem(what, WAIT if migrating else f"{validate}; or apply the step that does this.")
 
 
@@ -133,8 +135,8 @@ def _index_problems(connection: Connection, own_tables: frozenset[str], migratin
             yield Problem(f"The index {index} on {table} is not complete: {builder} builds it.", WAIT)
         else:
             what = f"The index {index} on {table} is invalid: it {leftovers.invalid_index(index, table).effect}."
-            do = f"DROP INDEX CONCURRENTLY {quote_if_needed(index)}; or run the step that creates it again."
-            yield Problem(what, do)
+            drop = f"DROP INDEX CONCURRENTLY {quote_with_schema(connection, index)}"
+            yield Problem(what, f"{drop}; or run the step that creates it again.")
 
 
 def unfinished_constraints(connection: Connection, script: ScriptDirectory, position: Position) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database.connections import connect_without_schema
-from agents_app.dbtools.database.schema import current_schema
+from agents_app.dbtools.database.schema import current_schema, quote_with_schema
 from agents_app.dbtools.output import first_names
 from agents_app.dbtools.problems import Problem
 from agents_app.dbtools.records.tables import TABLES as RECORDS
@@ -43,8 +43,9 @@ def serving_rights_problems(
     if role and missing:
         what = f"The console serves as {role}, which lacks rights on {first_names([table for table, *_ in missing])}."
         to = f"TO {quote_if_needed(role)};"
+        names = {table: quote_with_schema(connection, table) for table, *_ in missing}
         grants = [
-            f"GRANT {rights} ON {', '.join(quote_if_needed(table) for table, _, of in missing if of == rights)} {to}"
+            f"GRANT {rights} ON {', '.join(names[table] for table, _, of in missing if of == rights)} {to}"
             for rights in dict.fromkeys(of for *_, of in missing)
         ]
         owner = quote_if_needed(missing[0][1])

@@ -1,12 +1,14 @@
 """Searches: whether they use an index, and for which words."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from agents_app.database.quoting import quote_if_needed
 from agents_app.dbtools.database import trigrams
+from agents_app.dbtools.database.schema import current_schema, grant_sql, quote_with_schema
 from agents_app.doctor.check import Check, ok, warning
 from agents_app.operations.agent_search import HAS_INDEX, INDEX
 from agents_app.paths import COMMAND
@@ -14,7 +16,7 @@ from agents_app.paths import COMMAND
 CODE = "database.search"
 SLOW = "Searches read every text, because {why}. In an account with many agents they take long."
 IS_VALID = sa.text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
-CREATE = f"CREATE INDEX CONCURRENTLY {INDEX} ON agents USING gin (search_text {{operator_class}})"
+CREATE = f"CREATE INDEX CONCURRENTLY {INDEX} ON {{table}} USING gin (search_text {{operator_class}})"
 ON_SQLITE = (
     f"Use a Python whose SQLite has FTS5. Then make the index again, while the console is stopped: {COMMAND} db "
     + f"downgrade {{before}}, then {COMMAND} db upgrade"
@@ -26,6 +28,9 @@ OTHER_LETTERS = "продажи"
 ONLY_ASCII = (
     "Searches for words with other letters than those of ASCII read every text, because the database has the character "
     + "type C."
+)
+ASCII_UNKNOWN = (
+    "Searches use an index. Whether it has words with other letters than those of ASCII is not known, because"
 )
 MOVE = (
     "To have the index for all letters, move to a database with another character type: CREATE DATABASE console "
@@ -40,25 +45,31 @@ def checks(connection: Connection) -> Iterator[Check]:
             yield ok(CODE, "Searches use an index for words of three letters and more.")
         else:
             yield warning(CODE, SLOW.format(why="their index is not complete"), ON_SQLITE.format(before=BEFORE))
-        return
-    operator_class = trigrams.operator_class(connection)
-    if operator_class is None:
-        schema = quote_if_needed(_schema(connection))
-        extension = f"CREATE EXTENSION {quote_if_needed(trigrams.EXTENSION)} SCHEMA {schema}"
-        own = f"{schema}.gin_trgm_ops"
-        do = f"Let an administrator run: {extension}. Then run: {CREATE.format(operator_class=own)}"
-        yield warning(CODE, SLOW.format(why=f"the database lacks the extension {trigrams.EXTENSION}"), do)
-    elif not connection.scalar(IS_VALID, {"name": INDEX}):
-        do = f"Run: DROP INDEX CONCURRENTLY IF EXISTS {INDEX}. Then run: {CREATE.format(operator_class=operator_class)}"
-        yield warning(CODE, SLOW.format(why="their index is not complete"), do)
-    elif not _has_other_letters(connection, operator_class):
-        yield warning(CODE, ONLY_ASCII, MOVE)
     else:
-        yield ok(CODE, "Searches use an index for words of three letters and more.")
+        yield _check_on_postgresql(connection)
 
 
-def _schema(connection: Connection) -> str:
-    return str(connection.scalar(sa.text("SELECT current_schema()")))
+def _check_on_postgresql(connection: Connection) -> Check:
+    operator_class, unusable = trigrams.operator_class(connection), trigrams.unusable_schema(connection)
+    is_valid = connection.scalar(IS_VALID, {"name": INDEX})
+    create = partial(CREATE.format, table=quote_with_schema(connection, "agents"), operator_class=operator_class)
+    if operator_class is None:
+        schema = quote_if_needed(current_schema(connection))
+        extension = f"CREATE EXTENSION {quote_if_needed(trigrams.EXTENSION)} SCHEMA {schema}"
+        do = f"Let an administrator run: {extension}. Then run: {create(operator_class=f'{schema}.gin_trgm_ops')}"
+        return warning(CODE, SLOW.format(why=f"the database lacks the extension {trigrams.EXTENSION}"), do)
+    if unusable is not None:
+        why = trigrams.UNUSABLE.format(schema=unusable)
+        grant = f"Let an administrator run: {grant_sql(connection, 'USAGE', unusable)}"
+        if is_valid:
+            return warning(CODE, f"{ASCII_UNKNOWN} {why}.", grant)
+        return warning(CODE, SLOW.format(why=why), f"{grant} Then run: {create()}")
+    if not is_valid:
+        drop = f"DROP INDEX CONCURRENTLY IF EXISTS {quote_with_schema(connection, INDEX)}"
+        return warning(CODE, SLOW.format(why="their index is not complete"), f"Run: {drop}. Then run: {create()}")
+    if not _has_other_letters(connection, operator_class):
+        return warning(CODE, ONLY_ASCII, MOVE)
+    return ok(CODE, "Searches use an index for words of three letters and more.")
 
 
 def _has_other_letters(connection: Connection, operator_class: str) -> bool:

@@ -1,5 +1,6 @@
 """The index of searches: where a database cannot have it, and what it survives."""
 
+import re
 import sqlite3
 import uuid
 from pathlib import Path
@@ -11,7 +12,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 from agents_app import dbtools
-from agents_app.database.url import parse_url
+from agents_app.database.url import parse_url, with_schema
 from agents_app.dbtools.backup.backups import create_backup, restore_backup
 from agents_app.doctor import Result, search
 from agents_app.doctor.check import Check
@@ -30,6 +31,13 @@ ACCOUNT = "INSERT INTO accounts (id, name, created_at) VALUES ('{}', 'Acme', '20
 AGENT = (
     "INSERT INTO agents (id, name, connection_type, connection_config, account_id, created_at, search_text) "
     + "VALUES ('{}', 'A', 'DB', '{{}}', '{}', '2026-01-01 00:00:00', '{}')"
+)
+PLACES = f"SELECT schemaname FROM pg_indexes WHERE indexname = '{INDEX}' ORDER BY 1"
+# The owner of a schema may take away its own right.
+FORBIDDEN_SCHEMA = (
+    "CREATE SCHEMA ext",
+    "CREATE EXTENSION pg_trgm SCHEMA ext",
+    "REVOKE USAGE ON SCHEMA ext FROM CURRENT_USER",
 )
 OWNER = "0" * 31 + "1"
 
@@ -74,6 +82,71 @@ def run_alone(url: str, statement: str) -> None:
     """Run a statement outside a transaction."""
     with create_engine(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(statement)
+
+
+@pytest.fixture
+def own_schema(postgres_server: str, postgres_url: str) -> str:
+    """The URL of a console in a schema of its own, which needs quotes."""
+    require_contrib(postgres_server)
+    run_sql(postgres_url, 'CREATE SCHEMA "Own"')
+    return with_schema(parse_url(postgres_url), "Own").render_as_string(hide_password=False)
+
+
+def test_a_role_that_may_not_use_the_schema_of_the_extension_upgrades_and_the_doctor_says_what_to_do(
+    postgres_url: str, own_schema: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_sql(postgres_url, *FORBIDDEN_SCHEMA)
+
+    command.upgrade(console_config(own_schema), "head")
+
+    why = "this role may not use the schema ext of the extension pg_trgm"
+    assert f"was not created: {why}." in capsys.readouterr().err
+    assert fetch_rows(postgres_url, EXISTS) == []
+    found = check(own_schema)
+    assert found.detail.startswith(f"Searches read every text, because {why}.")
+    # What it says makes the index, in a session that does not know the schema.
+    do_what_it_says(postgres_url, found)
+    assert check(own_schema).result is Result.OK
+    # The index works without the right, and the doctor does not call what it may not use.
+    run_sql(postgres_url, FORBIDDEN_SCHEMA[-1])
+    found = check(own_schema)
+    assert (found.result, found.detail.startswith("Searches use an index.")) == (Result.WARNING, True)
+    do_what_it_says(postgres_url, found)
+    assert check(own_schema).result is Result.OK
+
+
+def do_what_it_says(url: str, found: Check) -> None:
+    """Run what the doctor prints, each statement in a session of its own."""
+    for statement in re.split(r"[.;] Then run: |;$", re.sub("^(Let an administrator run|Run): ", "", str(found.do))):
+        if statement:
+            run_alone(url, statement)
+
+
+@pytest.mark.parametrize("is_present", [True, False])
+def test_what_the_doctor_says_of_a_console_in_a_schema_of_its_own_does_not_reach_another_console(
+    is_present: bool, postgres_url: str, own_schema: str
+) -> None:
+    for url in (postgres_url, own_schema):
+        command.upgrade(console_config(url), "head")
+    run_sql(own_schema, f"DROP INDEX {INDEX}")
+    if not is_present:
+        run_sql(own_schema, "DROP EXTENSION pg_trgm CASCADE")
+    before = fetch_rows(postgres_url, PLACES)
+
+    do_what_it_says(postgres_url, check(own_schema))
+
+    assert check(own_schema).result is Result.OK
+    assert fetch_rows(postgres_url, PLACES) == [("Own",), *before]
+
+
+def test_the_status_names_an_invalid_index_with_its_schema(
+    postgres_server: str, postgres_url: str, own_schema: str, flask_db: FlaskDb
+) -> None:
+    command.upgrade(console_config(own_schema), "head")
+    superuser = parse_url(postgres_url).set(username="postgres").render_as_string(hide_password=False)
+    run_sql(superuser, f"""UPDATE pg_index SET indisvalid = false WHERE indexrelid = '"Own".{INDEX}'::regclass""")
+
+    assert f'Do: DROP INDEX CONCURRENTLY "Own".{INDEX};' in flask_db(own_schema, "status").output
 
 
 def test_an_invalid_or_missing_index_is_reported(postgres_server: str, postgres_url: str) -> None:
@@ -137,7 +210,7 @@ def test_a_backup_is_restored_without_the_index_where_the_extension_may_not_be_c
     assert (f"Skipped the index {INDEX}" in capsys.readouterr().err) != is_allowed
 
 
-def test_a_backup_is_restored_without_the_index_where_the_extension_has_another_schema(
+def test_a_backup_is_restored_with_the_index_where_the_extension_has_another_schema(
     postgres_server: str, postgres_url: str, tmp_path: Path
 ) -> None:
     require_contrib(postgres_server)
@@ -145,11 +218,47 @@ def test_a_backup_is_restored_without_the_index_where_the_extension_has_another_
     file = create_backup(parse_url(postgres_url), tmp_path).file
 
     with postgres.database(postgres_server) as other:
-        run_sql(other, "CREATE SCHEMA tools", "CREATE EXTENSION pg_trgm SCHEMA tools")
+        run_sql(other, 'CREATE SCHEMA "Other tools"', 'CREATE EXTENSION pg_trgm SCHEMA "Other tools"')
+        restore_backup(parse_url(other), file)
+
+        assert fetch_rows(other, EXISTS) == [(INDEX,)]
+        assert check(other).result is Result.OK
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_a_restore_creates_the_extension_that_the_backup_of_a_schema_does_not_have(
+    is_allowed: bool, postgres_server: str, postgres_url: str, own_schema: str, tmp_path: Path
+) -> None:
+    run_sql(postgres_url, *FORBIDDEN_SCHEMA[:2])
+    command.upgrade(console_config(own_schema), "head")
+    add_agents(own_schema, 2)
+    file = create_backup(parse_url(own_schema), tmp_path).file
+
+    with postgres.database(postgres_server) as other:
+        run_sql(other, 'CREATE SCHEMA "Own"')
+        if not is_allowed:
+            run_sql(other, FORBID.format(parse_url(other).database))
+        target = with_schema(parse_url(other), "Own")
+        restore_backup(target, file)
+
+        assert fetch_rows(other, 'SELECT count(*) FROM "Own".agents') == [(2,)]
+        assert fetch_rows(other, EXISTS) == ([(INDEX,)] if is_allowed else [])
+        assert (check(target.render_as_string(hide_password=False)).result is Result.OK) is is_allowed
+
+
+def test_a_backup_is_restored_without_the_index_where_the_role_may_not_use_the_schema_of_the_extension(
+    postgres_server: str, postgres_url: str, tmp_path: Path
+) -> None:
+    require_contrib(postgres_server)
+    command.upgrade(console_config(postgres_url), "head")
+    file = create_backup(parse_url(postgres_url), tmp_path).file
+
+    with postgres.database(postgres_server) as other:
+        run_sql(other, *FORBIDDEN_SCHEMA)
         restore_backup(parse_url(other), file)
 
         assert fetch_rows(other, EXISTS) == []
-        run_alone(other, str(check(other).do).partition("Then run: ")[2])
+        do_what_it_says(other, check(other))
         assert check(other).result is Result.OK
 
 

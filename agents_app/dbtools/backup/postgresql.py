@@ -46,7 +46,8 @@ ENTRY_IN_SCHEMA = r"^\d+; \d+ \d+ [A-Z ]+ {} "
 HAS_TRANSACTION_TIMEOUT = 17
 # The index of a search can be left out. Its operator class is that of an extension, and named with its schema.
 SEARCH_INDEX = re.compile(rf"^\d+; \d+ \d+ INDEX \S+ ({trigrams.PREFIX}\S+) ")
-OPERATOR_CLASS = re.compile(r"\S+\.gin_trgm_ops")
+SEARCH_INDEX_SQL = b"CREATE INDEX " + trigrams.PREFIX.encode()
+OPERATOR_CLASS = re.compile(rb'("([^"]|"")+"|\w+)\.gin_trgm_ops')
 SKIPPED_INDEX = "Skipped the index {name}: a search works without it, and takes longer. See: {command} doctor"
 # CREATE EXTENSION sets the comment itself, and only the extension's owner may change it.
 EXTENSION_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
@@ -110,14 +111,16 @@ def restore(url: URL, path: Path) -> None:
     create_file_or_schema(url)
     command = [pg_restore, "--file=-", "--single-transaction", "--no-owner", "--no-privileges"]
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as entries, progress_bar("Restore", table_count) as advance:
-        entries.writelines(_select_entries(url, listed, [pg_restore, "--file=-", str(path)]))
+        entries.writelines(_select_entries(url, listed))
         entries.flush()
+        with connect(url) as connection:
+            operator_class = trigrams.operator_class(connection)
         try:
             run_script(
                 [*command, f"--use-list={entries.name}", str(path)],
                 psql,
                 url_for_programs(url),
-                lambda lines: _select_lines(lines, server, advance),
+                lambda lines: _name_operator_class(_select_lines(lines, server, advance), operator_class),
             )
         except CommandError as error:
             raise CommandError(f"{error} Nothing was changed.") from error
@@ -134,10 +137,20 @@ def _select_lines(lines: Iterable[bytes], server: int, advance: Callable[[int], 
             yield line
 
 
-def _select_entries(url: URL, listed: str, read: list[str]) -> Iterator[str]:
+def _name_operator_class(lines: Iterable[bytes], operator_class: str | None) -> Iterator[bytes]:
+    """The SQL of pg_restore. The indexes of a search name what the database had before it, wherever that is."""
+    named = operator_class.encode().replace(b"\\", rb"\\") if operator_class is not None else rb"\g<0>"
+    is_data = False
+    for line in lines:
+        is_data = line != b"\\.\n" if is_data else line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n")
+        is_index = line.startswith(SEARCH_INDEX_SQL) and not is_data
+        yield OPERATOR_CLASS.sub(named, line) if is_index else line
+
+
+def _select_entries(url: URL, listed: str) -> Iterator[str]:
     lines = listed.splitlines(keepends=True)
     indexes = [line for line in lines if SEARCH_INDEX.match(line) and _is_in_schema(url, line)]
-    fits = bool(indexes) and _has_operator_class(url, lines, indexes, read)
+    fits = bool(indexes) and _can_have_indexes(url, lines)
     for line in lines:
         extension, index = LISTED_EXTENSION.match(line), SEARCH_INDEX.match(line)
         if extension and not _can_create_extension(url, extension[1]):
@@ -148,18 +161,15 @@ def _select_entries(url: URL, listed: str, read: list[str]) -> Iterator[str]:
             yield line
 
 
-def _has_operator_class(url: URL, lines: list[str], indexes: list[str], read: list[str]) -> bool:
-    """Whether the database has what the indexes of a search name, or gets it with an extension of the backup."""
+def _can_have_indexes(url: URL, lines: list[str]) -> bool:
+    """Whether the database can have indexes of a search. If the backup lacks their extension, it is created here."""
+    names = {extension[1] for line in lines if (extension := LISTED_EXTENSION.match(line))}
     with connect(url) as connection:
-        present = trigrams.operator_class(connection)
-    if present is None:
-        names = {extension[1] for line in lines if (extension := LISTED_EXTENSION.match(line))}
-        return trigrams.EXTENSION in names and _can_create_extension(url, trigrams.EXTENSION)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as entries:
-        entries.writelines(indexes)
-        entries.flush()
-        named = OPERATOR_CLASS.findall(run_program([*read, f"--use-list={entries.name}"]))
-    return set(named) == {present}
+        if trigrams.operator_class(connection) is None and trigrams.EXTENSION in names:
+            return _can_create_extension(url, trigrams.EXTENSION)
+        is_possible = trigrams.missing_feature(connection) is None
+        connection.commit()
+    return is_possible
 
 
 def _is_in_schema(url: URL, line: str) -> bool:

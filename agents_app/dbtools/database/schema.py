@@ -78,21 +78,26 @@ def _missing_schema_reason(connection: Connection) -> str:
     schema = schema_of(connection.engine.url)
     if schema is None:
         for name in connection.scalars(sa.text(UNUSABLE_SCHEMAS)):
-            statement = _grant_sql(connection, "USAGE, CREATE", name)
+            statement = grant_sql(connection, "USAGE, CREATE", name)
             return f"This role may not use the schema {name}. Let its owner run: {statement}"
         return "The search_path of this session contains no schema that exists. Name one: DATABASE_SCHEMA=console"
     if not _exists(connection, schema):
         return f"There is no schema {schema} yet; {COMMAND} db upgrade creates it."
-    statement = _grant_sql(connection, "USAGE, CREATE", schema)
+    statement = grant_sql(connection, "USAGE, CREATE", schema)
     return f"This role may not use the schema {schema}. Let its owner run: {statement}"
 
 
-def grant_sql(connection: Connection, rights: str) -> str:
-    """Return a statement that grants rights on the connection's schema to its role."""
-    return _grant_sql(connection, rights, current_schema(connection))
+def quote_with_schema(connection: Connection, name: str) -> str:
+    """Quote a name for a statement that people run, with the connection's schema unless that is `public`.
+
+    Without the schema, their own session would look in another one. Raises CommandError if there is no schema.
+    """
+    schema = current_schema(connection)
+    return quote_if_needed(name) if schema == "public" else f"{quote_if_needed(schema)}.{quote_if_needed(name)}"
 
 
-def _grant_sql(connection: Connection, rights: str, schema: str) -> str:
+def grant_sql(connection: Connection, rights: str, schema: str) -> str:
+    """Return a statement that grants rights on a schema to the connection's role."""
     return f"GRANT {rights} ON SCHEMA {quote_if_needed(schema)} TO {quote_if_needed(_role_name(connection))};"
 
 

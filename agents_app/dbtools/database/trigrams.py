@@ -21,9 +21,14 @@ OPERATOR_CLASS = """
 SELECT quote_ident(nspname) || '.gin_trgm_ops' FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
 WHERE extname = 'pg_trgm'
 """
+UNUSABLE_SCHEMA = """
+SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
+WHERE extname = 'pg_trgm' AND NOT has_schema_privilege(pg_namespace.oid, 'USAGE')
+"""
 IS_AVAILABLE = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
 NOT_AVAILABLE = f"the server does not have the extension {EXTENSION}"
 FORBIDDEN = f"this role may not create the extension {EXTENSION}"
+UNUSABLE = f"this role may not use the schema {{schema}} of the extension {EXTENSION}"
 NO_FTS5 = "this SQLite was built without FTS5"
 HAS_FTS5 = "SELECT 1 FROM pragma_module_list WHERE name = 'fts5'"
 # The texts are folded before they are stored, so their letters are compared as they are.
@@ -67,6 +72,12 @@ def operator_class(connection: Connection) -> str | None:
     return found
 
 
+def unusable_schema(connection: Connection) -> str | None:
+    """The schema of PostgreSQL's trigrams, if this role may not use it. Otherwise None."""
+    found: str | None = connection.scalar(sa.text(UNUSABLE_SCHEMA))
+    return found
+
+
 def missing_feature(connection: Connection) -> str | None:
     """What this database lacks for such an index, as a part of a sentence. None if it lacks nothing.
 
@@ -76,7 +87,8 @@ def missing_feature(connection: Connection) -> str | None:
     if connection.dialect.name != "postgresql":
         return None if connection.scalar(sa.text(HAS_FTS5)) else NO_FTS5
     if operator_class(connection) is not None:
-        return None
+        schema = unusable_schema(connection)
+        return None if schema is None else UNUSABLE.format(schema=schema)
     if not connection.scalar(sa.text(IS_AVAILABLE)):
         return NOT_AVAILABLE
     try:
