@@ -330,7 +330,7 @@ def test_labels_are_given_as_options_replaced_together_and_filtered(terminal: Te
     found = terminal.json("agents", "list", "--label", "team:finance", "--environment", "staging")["items"]
 
     assert [(item["id"], item["labels"]) for item in found] == [(agent_id, {"team": "finance", "region": "emea"})]
-    assert "  team=finance, region=emea\n" in terminal("agents", "show", agent_id).stdout
+    assert "  region=emea, team=finance\n" in terminal("agents", "show", agent_id).stdout
     assert terminal("agents", "update", agent_id, "--labels", "finance").stderr.splitlines()[1:] == [
         "  labels: Write each label as name=value, such as team=finance."
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy import event
 
 from agents_app.db import db, now
 from agents_app.errors import InvalidInput
@@ -176,11 +177,18 @@ def test_on_sqlite_a_search_for_a_rare_word_reads_no_more_where_there_are_more_a
 def steps_of(act: Callable[[], object]) -> int:
     """How many hundreds of steps SQLite takes for this act."""
     steps: list[None] = []
-    with db.reading() as connection:
-        driver: Any = connection.connection.dbapi_connection
+
+    def count(driver: Any, _record: object) -> None:
         driver.set_progress_handler(lambda: steps.append(None), 100)
-    act()
-    driver.set_progress_handler(None, 0)
+
+    # Each connection that the pool opens for this counts.
+    db.engine.dispose()
+    event.listen(db.engine, "connect", count)
+    try:
+        act()
+    finally:
+        event.remove(db.engine, "connect", count)
+        db.engine.dispose()
     assert steps
     return len(steps)
 
