@@ -28,6 +28,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from agents_app.paths import ROOT
+from benchmarks import stop_servers_on_sigterm
 from benchmarks.memory import memory
 from benchmarks.migrations import rows
 from benchmarks.migrations.load import API, agent_values, send
@@ -175,6 +176,7 @@ def line(figures: Figures) -> str:
 def main() -> int:
     """Run the benchmark."""
     options = parse()
+    stop_servers_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="console-bench-") as name, postgres.cluster() as own:
         folder = Path(name)
         environment = {

@@ -14,6 +14,7 @@ from flask import Flask
 from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.db import create_sqlite_file, db
+from benchmarks import stop_servers_on_sigterm
 from benchmarks.growth import plans, questions, rows
 from benchmarks.growth.table import Cell, print_table
 from benchmarks.migrations.releases import BenchmarkError
@@ -25,6 +26,7 @@ DATABASES = ("postgresql", "sqlite")
 def main() -> int:
     """Run the benchmark, and print its table."""
     options = parse()
+    stop_servers_on_sigterm()
     os.environ["FLASK_SKIP_DOTENV"] = "1"
     for name in options.databases:
         sizes = {size: measure(name, size, options.only) for size in options.agents}

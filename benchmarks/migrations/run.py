@@ -5,8 +5,6 @@ import base64
 import os
 import secrets
 import shlex
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks import stop_servers_on_sigterm
 from benchmarks.migrations import changes, rows
 from benchmarks.migrations.deployments import Part, deploy, measure
 from benchmarks.migrations.load import Load
@@ -146,8 +145,7 @@ def say(text: str) -> None:
 def main(words: Sequence[str]) -> int:
     """Run the benchmark. Returns 0 if no request failed."""
     options = parse(words)
-    # Ends as with Ctrl-C, so that the servers are stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    stop_servers_on_sigterm()
     try:
         with tempfile.TemporaryDirectory(prefix="console-bench-") as folder, postgres.cluster(**SERVER_SETTINGS) as own:
             benchmark = Benchmark(options, Path(folder), own)

@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg2
 
 from agents_app.paths import ROOT
+from benchmarks import stop_servers_on_sigterm
 from benchmarks.memory import memory
 from benchmarks.migrations.releases import BenchmarkError, Release, commit, free_port
 from benchmarks.migrations.rows import execute
@@ -95,6 +96,7 @@ class Bench:
 def main() -> int:
     """Run the benchmark, and print its tables."""
     options = parse()
+    stop_servers_on_sigterm()
     try:
         with tempfile.TemporaryDirectory(prefix="console-bench-") as folder, ExitStack() as stack:
             run(options, Path(folder), stack)

@@ -13,6 +13,7 @@ from pathlib import Path
 from agents_app import dbtools
 from agents_app.database.url import parse_url
 from agents_app.db import db
+from benchmarks import stop_servers_on_sigterm
 from benchmarks.memory import memory
 from benchmarks.migrations.releases import BenchmarkError, commit, free_port
 from benchmarks.requests import client, programs
@@ -32,6 +33,7 @@ SETTLE_S = 1.5
 def main() -> int:
     """Run the benchmark, and print its tables."""
     options = parse()
+    stop_servers_on_sigterm()
     os.environ["FLASK_SKIP_DOTENV"] = "1"
     try:
         with tempfile.TemporaryDirectory(prefix="console-runtimes-") as folder, ExitStack() as stack:

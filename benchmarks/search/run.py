@@ -20,6 +20,7 @@ from agents_app.errors import Unavailable
 from agents_app.operations import agent_reads, agents
 from agents_app.operations.permissions import Actor
 from agents_app.schemas.listing import parse
+from benchmarks import stop_servers_on_sigterm
 from benchmarks.migrations.releases import commit
 from benchmarks.search.rows import fill
 from tests import postgres
@@ -53,6 +54,7 @@ SEARCHES = {
 def main() -> int:
     """Run the benchmark, and print its table."""
     options = parse_options()
+    stop_servers_on_sigterm()
     print(f"Commit {commit()}, {options.rows:,} agents. Milliseconds, the fastest of {RUNS}.\n")
     with tempfile.TemporaryDirectory(prefix="console-search-") as folder, ExitStack() as stack:
         urls = {}
