@@ -146,8 +146,11 @@ class Database(SQLAlchemy):
     def _connection(self, begin: str, until: float | None = None) -> Iterator[Connection]:
         """The connection of the request, unless a block around this one uses it: then another one."""
         free: list[ConsoleConnection] | None = g.setdefault(CONNECTION, []) if has_request_context() else None
+        is_taken = not free
         connection = free.pop() if free else ConsoleConnection(self.engine)
         try:
+            if is_taken and begin != NO_BEGIN:
+                connection.replace_if_dead()
             connection.start_block(begin, until)
             yield connection
             connection.end_block()

@@ -1,7 +1,7 @@
 """Pooled connections: which of them are pinged, and what becomes of a read on one that turns out to be dead.
 
 A ping costs as much as a small read. A connection that was used a moment ago is rarely dead, so only one that was idle
-is pinged.
+is pinged, and one that is taken for a write.
 """
 
 import time
@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
+import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, CursorResult, ScalarResult
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
@@ -23,6 +24,7 @@ BEGIN, NO_BEGIN = "console_begin", ""
 # The option that says until when to wait for the lock of an SQLite file, as a moment of time.monotonic().
 BEGIN_BY = "console_begin_by"
 RETURNED_AT = "returned_at"
+PING = sa.text("SELECT 1")
 
 
 class ConsoleConnection(Connection):
@@ -39,6 +41,12 @@ class ConsoleConnection(Connection):
             self.rollback()
             self.execution_options(**{BEGIN: begin})
             _set_autocommit(self, begin == NO_BEGIN)
+
+    def replace_if_dead(self) -> None:
+        """Make sure that a connection which was taken for a write works, since a write is never done again."""
+        if self.dialect.name == "postgresql":
+            self.start_block(NO_BEGIN)
+            self.execute(PING)
 
     def end_block(self) -> None:
         """End the transaction, if there is one: other clients of a pooler can have the session then."""
