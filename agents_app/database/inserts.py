@@ -13,7 +13,8 @@ Columns = tuple[str, ...]
 def insert(connection: Connection, rows: Mapping[sa.Table, Sequence[Mapping[str, Any]]]) -> None:
     """Insert these rows. Those of a table have the same columns. SQLite and many rows take a statement a table."""
     found = {table: some for table, some in rows.items() if some}
-    if connection.dialect.name != "postgresql" or any(len(some) > 1 for some in found.values()):
+    is_one = all(len(some) == 1 and not _lacks_default(table, tuple(some[0])) for table, some in found.items())
+    if connection.dialect.name != "postgresql" or not is_one:
         for table, some in found.items():
             connection.execute(sa.insert(table), some)
         return
@@ -22,6 +23,12 @@ def insert(connection: Connection, rows: Mapping[sa.Table, Sequence[Mapping[str,
     one = {table: some[0] for table, some in found.items()}
     values = {_parameter(table, name): value for table, row in one.items() for name, value in row.items()}
     connection.execute(_together(tuple((table, tuple(row)) for table, row in one.items())), values)
+
+
+@cache
+def _lacks_default(table: sa.Table, names: Columns) -> bool:
+    """Whether a column that is left out has a default of the model. SQLAlchemy sends none within another statement."""
+    return any(column.default is not None and column.key not in names for column in table.c)
 
 
 @cache

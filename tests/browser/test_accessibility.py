@@ -284,7 +284,7 @@ def test_system(site: Site, page: Page, sqlite_schema_url: str, open_page: Open)
         page = open_page(behind)
         sign_in(page, make_user(behind.app).email)
         page.goto("/system")
-        page.get_by_text("2 steps are pending").wait_for()
+        page.get_by_text("4 steps are pending").wait_for()
         open_all(page)
         check(page)
     finally:
