@@ -27,7 +27,7 @@ def insert(connection: Connection, rows: Mapping[sa.Table, Sequence[Mapping[str,
 
 @cache
 def _lacks_default(table: sa.Table, names: Columns) -> bool:
-    """Whether a column that is left out has a default of the model. SQLAlchemy sends none within another statement."""
+    """Whether a column that is left out has a default of the model. Of several inserts, SQLAlchemy forgets some."""
     return any(column.default is not None and column.key not in names for column in table.c)
 
 
