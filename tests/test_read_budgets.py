@@ -11,10 +11,11 @@ from agents_app.api import PREFIX
 from agents_app.db import Base
 from tests.api.conftest import Client
 from tests.api.test_statements import counted
-from tests.security.tenant import Tenant
+from tests.security.tenant import Tenant, tenant, tenants
 from tests.security.test_matrix import ROWS, answered
 from tests.test_statement_budgets import check
 
+__all__ = ["tenant", "tenants"]
 # One line for each rule. A new rule needs a line here. Most have two: who asks, then the answer.
 TABLE = f"""
 /                                                              1
@@ -97,18 +98,6 @@ BUDGETS = {rule: int(budget) for rule, budget in map(str.split, TABLE.strip().sp
 # The page compares each table of the database with what this release expects, at each request. SQLite is asked about
 # each part of a table on its own.
 BUDGETS["/system"] = 40 * len(Base.metadata.tables)
-
-
-@pytest.fixture(scope="module")
-def tenants() -> dict[Flask, Tenant]:
-    """One tenant per database, created once."""
-    return {}
-
-
-@pytest.fixture
-def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
-    """A tenant on this database."""
-    return tenants.setdefault(console, tenants.get(console) or Tenant(console))
 
 
 def test_every_rule_that_is_read_has_a_budget(console: Flask) -> None:

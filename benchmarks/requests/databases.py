@@ -19,7 +19,7 @@ OWN_INDEXES = ("CREATE INDEX ON agents (created_at, id)", "CREATE INDEX ON agent
 
 
 def create(server_url: str, name: str, template: str = "template0") -> str:
-    """Create a database, and return its URL. Nobody may use the template meanwhile."""
+    """Create a database, and return its URL. No other connection may use the template at that time."""
     execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     return url_of(server_url, name)
 

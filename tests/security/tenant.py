@@ -4,6 +4,7 @@ import re
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
@@ -129,3 +130,15 @@ class Tenant:
     def _change(self, statement: Any) -> None:
         with self.app.app_context(), db.transaction() as session:
             session.execute(statement)
+
+
+@pytest.fixture(scope="module")
+def tenants() -> dict[Flask, Tenant]:
+    """One tenant per database, created once."""
+    return {}
+
+
+@pytest.fixture
+def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
+    """A tenant on this database."""
+    return tenants.setdefault(console, tenants.get(console) or Tenant(console))

@@ -17,8 +17,9 @@ from tests.api.test_permissions import BODIES, path_of
 from tests.api.test_permissions import TABLE as JSON_TABLE
 from tests.make import make_agent, make_token, make_user
 from tests.security.conftest import Caller
-from tests.security.tenant import Tenant
+from tests.security.tenant import Tenant, tenant, tenants
 
+__all__ = ["tenant", "tenants"]
 # One line per rule: the status for each kind of caller. `in` means the sign-in page. `foreign` is an admin of
 # another account who asks for this account's record; `ended` is the cookie of an ended session; `token` is an
 # API token of the admin, which gives no access to pages. A new page needs a line here.
@@ -144,18 +145,6 @@ PAGES = {
 FORM = {"role": "owner"}
 # What browsers save instead of showing it.
 FILES = {"/activity/export", *(f"/agents/export.{form}" for form in ("csv", "json", "yaml"))}
-
-
-@pytest.fixture(scope="module")
-def tenants() -> dict[Flask, Tenant]:
-    """One tenant per database, created once."""
-    return {}
-
-
-@pytest.fixture
-def tenant(console: Flask, tenants: dict[Flask, Tenant]) -> Tenant:
-    """A tenant on this database."""
-    return tenants.setdefault(console, tenants.get(console) or Tenant(console))
 
 
 def answered(answer: TestResponse) -> str:
