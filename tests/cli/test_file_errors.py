@@ -20,6 +20,7 @@ from agents_app.errors import Unavailable
 from agents_app.paths import HOME
 from tests import isolation
 from tests.another_user import NOBODY, another_user, let_others_pass
+from tests.cli.conftest import free_port
 from tests.make import KEYS
 from tests.project import shared_copy
 
@@ -99,7 +100,13 @@ def test_a_command_of_a_user_who_may_not_open_the_database_prints_no_traceback(c
         let_others_pass(folder)
     database.parent.chmod(0)
     words = [sys.executable, "-c", AS_ANOTHER_USER, *command.split()]
-    environment = {"AGENT_CONSOLE_HOME": str(home), "PYTHONPATH": str(shared_copy()), **KEYS}
+    # Not the usual port: a console may be running.
+    environment = {
+        "AGENT_CONSOLE_HOME": str(home),
+        "PYTHONPATH": str(shared_copy()),
+        "BIND": f"127.0.0.1:{free_port()}",
+        **KEYS,
+    }
 
     refused = subprocess.run(words, cwd=home, env=environment, check=False, capture_output=True, text=True)
 
